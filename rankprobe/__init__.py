@@ -1,0 +1,33 @@
+"""Measure how complex a task is: the smallest adapter rank that keeps up with full training.
+
+    >>> result = rankprobe.measure("dataset.yaml")          # doctest: +SKIP
+    >>> result = rankprobe.measure(x, y, search={"repeats": 3})  # doctest: +SKIP
+    >>> result.minimal_rank.value                            # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from rankprobe.api import measure
+from rankprobe.errors import (
+    ArtifactError,
+    ConfigError,
+    DataError,
+    RankprobeError,
+    StoreError,
+    TrainingError,
+)
+from rankprobe.records import Result, load_result
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ArtifactError",
+    "ConfigError",
+    "DataError",
+    "RankprobeError",
+    "Result",
+    "StoreError",
+    "TrainingError",
+    "load_result",
+    "measure",
+]

@@ -1,0 +1,89 @@
+"""The Python interface. Importing it does not import torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rankprobe.errors import ConfigError
+from rankprobe.records import Result
+
+if TYPE_CHECKING:
+    from rankprobe.search.laboratory import Progress
+
+
+def measure(
+    data: Any,
+    target: Any = None,
+    *,
+    out: str | Path | None = None,
+    test: tuple[Any, Any] | None = None,
+    validation: tuple[Any, Any] | None = None,
+    device: str = "auto",
+    workers: int | None = None,
+    executor: str | None = None,
+    storage: str | None = None,
+    fresh: bool = False,
+    trust: bool = False,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Result:
+    """Measure the minimal rank of a task.
+
+    ``measure("dataset.yaml")`` does what the command does: it goes on from what ``out``
+    (default ``runs/NAME``) holds, and writes the result, the figures and the report there.
+    ``measure(x, y)`` measures arrays in memory and writes nothing unless ``out`` is given.
+
+    Args:
+        data: Path of a dataset.yaml, or inputs (n, ...).
+        target: Targets, (n,) or (n, outputs); only with arrays.
+        out: Run folder.
+        test: Inputs and targets to score on; only with arrays. Else a split is cut.
+        validation: Inputs and targets to choose learning rates on; only with arrays.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        workers: Local worker processes; by default this process trains.
+        executor: Address of a Dask scheduler, ``tcp://HOST:PORT``.
+        storage: URL of an Optuna storage; by default a file in the run folder.
+        fresh: Throw away what the run folder holds.
+        trust: Allow a dataset.yaml to run code of yours.
+        progress: Told what happens, see `rankprobe.search.laboratory.Progress`.
+        **settings: The keys of dataset.yaml, such as ``search={"repeats": 3}``. With a path
+            they replace what the file says.
+
+    Raises:
+        ConfigError, DataError, StoreError: Found wrong before training starts.
+        TrainingError: A failure while running; with a run folder, what finished is kept.
+    """
+    from rankprobe.config import config_from_settings, load_config
+    from rankprobe.data.load import load_task, task_from_arrays
+
+    if isinstance(data, str | Path):
+        if target is not None or test is not None or validation is not None:
+            raise ConfigError("with a dataset.yaml the arrays come from the file; give it alone")
+        config = load_config(data, overrides=settings, trust=trust)
+        task = load_task(config, trust=trust)
+        folder = Path(out) if out is not None else Path("runs") / config.name
+    else:
+        if isinstance(data, Mapping) or target is None:
+            raise ConfigError("give the path of a dataset.yaml, or two arrays: measure(x, y)")
+        config = config_from_settings(settings)
+        task = task_from_arrays(data, target, config=config, test=test, validation=validation)
+        folder = Path(out) if out is not None else None
+
+    from rankprobe.search.measure import measure_task
+
+    result = measure_task(
+        config,
+        task,
+        folder=folder,
+        device=device,
+        workers=workers,
+        executor=executor,
+        storage=storage,
+        fresh=fresh,
+        progress=progress,
+    )
+    if folder is not None:
+        result.save()
+    return result

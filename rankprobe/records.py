@@ -1,0 +1,370 @@
+"""What measuring hands to reading: frozen records with versioned JSON in and out.
+
+This module is the only meeting place of the two halves of the package. It imports
+neither torch nor scipy, so that reading a result stays quick.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankprobe.errors import ArtifactError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+SCHEMA = 1
+
+Verdict = Literal[
+    "resolved",
+    "at_or_below_smallest",
+    "above_largest",
+    "not_monotone",
+    "no_signal",
+    "baseline_suspect",
+]
+Status = Literal["finished", "diverged", "failed"]
+
+
+@dataclass(frozen=True, order=True)
+class Member:
+    """One training: a rank, a learning rate and a repeat.
+
+    Attributes:
+        rank: Adapter rank; 0 trains the head alone; ``None`` is the baseline (every weight).
+        learning_rate: Peak learning rate.
+        repeat: Index of the repeat: initialisation, data order and dropout masks.
+        epochs: Passes over the training split.
+    """
+
+    rank: int | None
+    learning_rate: float
+    repeat: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """What became of one member. Scores are in the task's metric, in its own units.
+
+    Attributes:
+        member: The member that was trained.
+        status: ``finished``, or why there is no score.
+        reason: One sentence when the status is not ``finished``.
+        validation: Metric on the validation split after the last step.
+        validation_error: Its standard error over the validation examples.
+        test: Metric on the test split after the last step.
+        history: (epoch, validation metric) at a few evenly spaced epochs, the last included.
+        trainable: Number of trained parameters.
+        seconds: Its share of the wall time of its cohort.
+        predictions: Test predictions in the metric's compact form
+            (`rankprobe.statistics.metrics.Metric.compact`); first axis: test examples.
+    """
+
+    member: Member
+    status: Status
+    reason: str = ""
+    validation: float | None = None
+    validation_error: float | None = None
+    test: float | None = None
+    history: tuple[tuple[float, float], ...] = ()
+    trainable: int = 0
+    seconds: float = 0.0
+    predictions: NDArray[Any] | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with the limits of its confidence interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """Scores at one rank, at the rank's own learning rate, one score a repeat."""
+
+    rank: int
+    mean: float
+    low: float
+    high: float
+    scores: tuple[float, ...]
+    learning_rate: float
+    trainable: int
+    recovery: Interval
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Scores of the backbone trained in full, one a repeat."""
+
+    mean: float
+    low: float
+    high: float
+    scores: tuple[float, ...]
+    learning_rate: float
+    parameters: int
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class MinimalRank:
+    """The smallest rank that reaches the target, or the verdict that says why there is none.
+
+    Attributes:
+        value: The rank; ``None`` unless the verdict allows one.
+        low: Lower end of the interval; ``None`` when open below.
+        high: Upper end of the interval; ``None`` when open above.
+        confidence: Level of the interval.
+        verdict: One of the six verdicts.
+        flags: What the reader should know beside it.
+        degrees_of_freedom: Trained adapter parameters at ``value``.
+        share: The same as a share of all parameters of the backbone.
+    """
+
+    value: int | None
+    low: int | None
+    high: int | None
+    confidence: float
+    verdict: Verdict
+    flags: tuple[str, ...] = ()
+    degrees_of_freedom: int | None = None
+    share: float | None = None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The fitted saturation curve on a grid of ranks, for drawing; it never names the rank.
+
+    Attributes:
+        forms: One mapping a saturating form: name, parameters, weight, trouble.
+        continuous_rank: Where the averaged curve crosses the target; ``None`` if it does not.
+        ranks: Grid of ranks, ascending, at least 1.
+        mean: Averaged curve on the grid, in the metric's units.
+        low: Lower limit of the band.
+        high: Upper limit of the band.
+    """
+
+    forms: tuple[Mapping[str, Any], ...] = ()
+    continuous_rank: float | None = None
+    ranks: tuple[float, ...] = ()
+    mean: tuple[float, ...] = ()
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Learning-rate sensitivity: one candidate rate of one rank (``None``: the baseline)."""
+
+    rank: int | None
+    learning_rate: float
+    validation: float | None
+    repeats: int
+    failed: int
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class TaskSummary:
+    """What was measured on."""
+
+    name: str
+    objective: str
+    metric: str
+    train: int
+    validation: int
+    test: int
+    hash: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished measurement, as written to ``result.json`` (schema 1).
+
+    Attributes:
+        task: What was measured on.
+        target: Share of full training's gain over the floor that a rank must reach.
+        floor: ``none``, ``chance`` or ``head``.
+        floor_score: Score of the floor, in the metric's units.
+        chance_score: Score of chance, always shown.
+        head_score: Mean score of rank 0 (scaffold frozen, head alone trained).
+        higher_is_better: Direction of the metric.
+        members: Counts of ``trained`` and ``failed`` members.
+        baseline: Full training.
+        points: One a rank, ascending.
+        minimal_rank: The answer at ``target``.
+        curve: The fitted curve.
+        targets: The answer at other targets; keys are shortest decimals.
+        rates: Learning-rate sensitivity.
+        cost: ``seconds``, ``members``, ``steps``.
+        scope: Architecture, optimiser, epochs, seeds: what the number is relative to.
+        provenance: Versions, date, threads, the configuration as read.
+    """
+
+    task: TaskSummary
+    target: float
+    floor: str
+    floor_score: float
+    chance_score: float
+    head_score: float | None
+    higher_is_better: bool
+    members: Mapping[str, int]
+    baseline: Baseline
+    points: tuple[Point, ...]
+    minimal_rank: MinimalRank
+    curve: Curve
+    targets: Mapping[str, MinimalRank]
+    rates: tuple[Rate, ...]
+    cost: Mapping[str, float]
+    scope: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    folder: Path | None = field(default=None, compare=False, repr=False)
+
+    def to_json(self) -> str:
+        """The result as JSON text, keys in the order of the contract."""
+        data = {"schema": SCHEMA, **_plain(self)}
+        data.pop("folder")
+        return json.dumps(data, indent=1, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, *, folder: Path | None = None) -> Self:
+        """Read a result of any known schema version.
+
+        Raises:
+            ArtifactError: Not JSON, not a result, or of an unknown schema.
+        """
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ArtifactError(f"this is not JSON: {error}") from None
+        if not isinstance(data, dict) or "schema" not in data:
+            raise ArtifactError("this JSON is not a rankprobe result: it has no `schema`")
+        if data.pop("schema") != SCHEMA:
+            raise ArtifactError(
+                f"this result has another schema than {SCHEMA}, the one this version reads; "
+                "measure again, or read it with the version that wrote it"
+            )
+        try:
+            return cls(
+                **{
+                    **data,
+                    "task": TaskSummary(**data["task"]),
+                    "baseline": _tupled(Baseline, data["baseline"]),
+                    "points": tuple(_point(point) for point in data["points"]),
+                    "minimal_rank": _tupled(MinimalRank, data["minimal_rank"]),
+                    "curve": _tupled(Curve, data["curve"]),
+                    "targets": {k: _tupled(MinimalRank, v) for k, v in data["targets"].items()},
+                    "rates": tuple(Rate(**rate) for rate in data["rates"]),
+                    "folder": folder,
+                }
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ArtifactError(f"this result is damaged or incomplete: {error}") from None
+
+    def frame(self) -> pd.DataFrame:
+        """One row a rank and repeat: rank, repeat, score, learning_rate, trainable, recovery.
+
+        The baseline's rows have the rank ``"full"``.
+        """
+        import pandas as pd
+
+        rows: list[dict[str, Any]] = [
+            {
+                "rank": point.rank,
+                "repeat": repeat,
+                "score": score,
+                "learning_rate": point.learning_rate,
+                "trainable": point.trainable,
+                "recovery": point.recovery.mean,
+            }
+            for point in self.points
+            for repeat, score in enumerate(point.scores)
+        ]
+        rows += [
+            {
+                "rank": "full",
+                "repeat": repeat,
+                "score": score,
+                "learning_rate": self.baseline.learning_rate,
+                "trainable": self.baseline.parameters,
+                "recovery": 1.0,
+            }
+            for repeat, score in enumerate(self.baseline.scores)
+        ]
+        return pd.DataFrame(rows)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw metric against rank; see `rankprobe.reporting.plots.plot_curve`."""
+        from rankprobe.reporting.plots import plot_curve
+
+        return plot_curve(self, ax=ax)
+
+    def save(self, folder: str | Path | None = None) -> Path:
+        """Write ``result.json``, the figures and the report; returns the folder."""
+        from rankprobe.reporting.folder import write_folder
+
+        target = Path(folder) if folder is not None else self.folder
+        return write_folder(self, target if target is not None else Path("runs") / self.task.name)
+
+
+def load_result(path: str | Path) -> Result:
+    """Read a result from a run folder or a ``result.json``.
+
+    Raises:
+        ArtifactError: There is none, or it cannot be read.
+    """
+    path = Path(path)
+    file = path / "result.json" if path.is_dir() else path
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ArtifactError(
+            f"{file}: {reason}; give a run folder or a result.json that `rankprobe measure` wrote"
+        ) from None
+    except UnicodeDecodeError:
+        raise ArtifactError(f"{file}: not a text file, so not a result.json") from None
+    try:
+        return Result.from_json(text, folder=file.parent)
+    except ArtifactError as error:
+        raise ArtifactError(f"{file}: {error}") from None
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses, tuples and NumPy scalars as JSON knows them; non-finite numbers as null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
+
+
+def _tupled(kind: type[Any], data: Mapping[str, Any]) -> Any:
+    """Build a record, with JSON's lists as the tuples that the frozen records hold."""
+    return kind(
+        **{key: tuple(item) if isinstance(item, list) else item for key, item in data.items()}
+    )
+
+
+def _point(data: Mapping[str, Any]) -> Point:
+    point: Point = _tupled(Point, {**data, "recovery": Interval(**data["recovery"])})
+    return point

@@ -1,0 +1,245 @@
+"""The search: which members are trained next, until the minimal rank is known.
+
+One loop a question: how long to train, at which rate, up to which rank, between which ranks.
+Every decision follows from finished members alone, so the same search replayed over a store
+asks for the same members again and finds them there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rankprobe.lowrank import adapted_layers, attach, count_trainable
+from rankprobe.records import Member, Rate
+from rankprobe.search.epochs import choose_epochs, still_rising
+from rankprobe.search.laboratory import Laboratory
+from rankprobe.search.learning_rate import Tuned, candidate, grid, tune, tuning_repeats
+from rankprobe.search.refine import beside, between, first_rungs, next_rungs
+from rankprobe.statistics.evidence import Evidence, RankEvidence
+from rankprobe.statistics.metrics import METRICS
+from rankprobe.statistics.minimal_rank import bracket, find_minimal_rank
+
+
+@dataclass(frozen=True)
+class Search:
+    """What to look for.
+
+    Attributes:
+        repeats: Repeats of every rank.
+        target: Share of full training's gain over the floor.
+        floor: ``auto``, ``none``, ``chance`` or ``head``.
+        ranks: Ranks to measure, exactly these; ``None``: the ladder and what follows.
+        refine: Measure between the rungs.
+        epochs: Length of every training; ``None``: found by the baseline.
+        adapter_rate: Learning rate of every rank; ``None``: tuned.
+        baseline_rate: Learning rate of the baseline; ``None``: tuned.
+        largest: Largest useful rank.
+        with_head: Whether rank 0 trains anything.
+    """
+
+    repeats: int
+    target: float
+    floor: str
+    ranks: tuple[int, ...] | None
+    refine: bool
+    epochs: int | None
+    adapter_rate: float | None
+    baseline_rate: float | None
+    largest: int
+    with_head: bool
+
+
+class Driver:
+    """Runs a search in a laboratory."""
+
+    def __init__(self, laboratory: Laboratory, search: Search) -> None:
+        self.laboratory, self.search = laboratory, search
+        self.tuned: dict[int | None, Tuned] = {}
+        self.epochs = search.epochs or 0
+        self.converged = True
+
+    def run(self) -> Evidence:
+        """Measure until the question is answered; returns everything measured."""
+        self._baseline()
+        if self.search.ranks is not None:
+            self._measure(self.search.ranks, "ranks")
+            return self.evidence()
+        self._measure(first_rungs(self.search.largest), "ranks")
+        while rungs := next_rungs(self._ranks(), self._bracket()[1], self.search.largest):
+            self._measure(rungs, "ranks")
+        if self.search.refine:
+            self._refine()
+        return self.evidence()
+
+    def evidence(self) -> Evidence:
+        """What has been measured so far, as the statistics read it."""
+        task = self.laboratory.bench.task
+        metric = METRICS[task.metric]
+        return Evidence(
+            metric=task.metric,
+            ranks=tuple(self._rank_evidence(rank) for rank in self._ranks()),
+            baseline=self._rank_evidence(None),
+            target_values=task.test.y,
+            chance=metric.chance_influence(task.train.y, task.test.y),
+            head=self._rank_evidence(0) if 0 in self.tuned else None,
+            flags=task.flags,
+        )
+
+    def rates(self) -> tuple[Rate, ...]:
+        """Learning-rate sensitivity of everything measured."""
+        order: list[int | None] = sorted(rank for rank in self.tuned if rank is not None)
+        return tuple(
+            self._rate(rank, rate)
+            for rank in [*order, None]
+            for rate in self.tuned[rank].candidates or (self.tuned[rank].learning_rate,)
+        )
+
+    def _baseline(self) -> None:
+        progress = self.laboratory.progress
+        if self.search.epochs is None:
+            progress.phase("full training: how long")
+            progress.expect(self._expected())
+            self.epochs, self.converged = choose_epochs(self.laboratory)
+        progress.phase("full training")
+        progress.expect(self._expected())
+        self._complete([None])
+        if self.search.epochs is not None:
+            self.converged = not still_rising(self.laboratory, self._finished(None))
+        if self.search.with_head:
+            self._complete([0])
+
+    def _refine(self) -> None:
+        while True:
+            below, reaching = self._bracket()
+            if reaching is None or not (inside := between(below or 0, reaching)):
+                break
+            if len(inside) == 1 and self._noise_decides(below, reaching):
+                break
+            self._measure(inside, "between ranks")
+        answer = find_minimal_rank(
+            self.evidence(), target=self.search.target, floor=self.search.floor
+        )
+        if "imprecise" in answer.flags and (
+            ranks := beside(answer, self._ranks(), self.search.largest)
+        ):
+            self._measure(ranks, "beside the minimal rank")
+
+    def _noise_decides(self, below: int | None, reaching: int) -> bool:
+        """Whether both ends of a gap are too close to the target for more ranks to help."""
+        answer = find_minimal_rank(
+            self.evidence(), target=self.search.target, floor=self.search.floor
+        )
+        low, high = answer.low or 1, answer.high
+        return low <= (below or 0) and (high is None or high > reaching)
+
+    def _measure(self, ranks: Sequence[int], what: str) -> None:
+        progress = self.laboratory.progress
+        progress.phase(f"{what} {', '.join(str(rank) for rank in ranks)}")
+        progress.expect(self._expected(adding=ranks))
+        self._complete(ranks)
+
+    def _complete(self, ranks: Iterable[int | None]) -> None:
+        """Tune the ranks, then train the repeats that tuning left out."""
+        new = [rank for rank in ranks if rank not in self.tuned]
+        fixed = {
+            rank: self.search.baseline_rate if rank is None else self.search.adapter_rate
+            for rank in new
+        }
+        to_tune = [rank for rank in new if fixed[rank] is None]
+        if to_tune:
+            self.tuned |= tune(
+                self.laboratory,
+                to_tune,
+                epochs=self.epochs,
+                repeats=tuning_repeats(self.search.repeats),
+            )
+        self.tuned |= {rank: Tuned(rank, rate) for rank, rate in fixed.items() if rate is not None}
+        self.laboratory.obtain(self._member(rank, k) for rank in new for k in self._repeats())
+
+    def _bracket(self) -> tuple[int | None, int | None]:
+        return bracket(self.evidence(), target=self.search.target, floor=self.search.floor)
+
+    def _ranks(self) -> list[int]:
+        return sorted(rank for rank in self.tuned if rank)
+
+    def _repeats(self) -> range:
+        return range(self.search.repeats)
+
+    def _member(self, rank: int | None, repeat: int) -> Member:
+        return Member(rank, self.tuned[rank].learning_rate, repeat, self.epochs)
+
+    def _rank_evidence(self, rank: int | None) -> RankEvidence:
+        laboratory = self.laboratory
+        runs = [laboratory.run(self._member(rank, repeat)) for repeat in self._repeats()]
+        predictions = [
+            laboratory.store.predictions(run.member) if run and run.status == "finished" else None
+            for run in runs
+        ]
+        tuned = self.tuned[rank]
+        tried = [self._candidate(rank, rate) for rate in tuned.candidates]
+        chosen = self._candidate(rank, tuned.learning_rate)
+        flags = ["rate_at_edge"] if tuned.at_edge else []
+        if not self.converged if rank is None else still_rising(laboratory, self._finished(rank)):
+            flags.append("not_converged")
+        trainable, of_adapters = self._parameters(rank)
+        return RankEvidence(
+            rank=rank,
+            learning_rate=tuned.learning_rate,
+            scores=chosen.test,
+            predictions=tuple(predictions),
+            trainable=trainable,
+            adapter_parameters=of_adapters,
+            flags=tuple(flags),
+            candidates=tuple(tried),
+        )
+
+    def _candidate(self, rank: int | None, rate: float):  # type: ignore[no-untyped-def]
+        return candidate(
+            self.laboratory, rank, rate, epochs=self.epochs, repeats=self.search.repeats
+        )
+
+    def _finished(self, rank: int | None) -> list:  # type: ignore[type-arg]
+        runs = [self.laboratory.run(self._member(rank, repeat)) for repeat in self._repeats()]
+        return [run for run in runs if run is not None and run.status == "finished"]
+
+    def _parameters(self, rank: int | None) -> tuple[int, int]:
+        """All trained parameters, and those that belong to adapters."""
+        bench = self.laboratory.bench
+        if rank is None:
+            return count_trainable(bench.backbone), 0
+        twin = attach(bench.backbone, rank=rank, adapter=bench.protocol.adapter)
+        return count_trainable(twin), sum(map(count_trainable, adapted_layers(twin).values()))
+
+    def _rate(self, rank: int | None, rate: float) -> Rate:
+        repeats = range(tuning_repeats(self.search.repeats))
+        runs = [self.laboratory.run(Member(rank, rate, k, self.epochs)) for k in repeats]
+        scores = [run.validation for run in runs if run and run.validation is not None]
+        return Rate(
+            rank,
+            rate,
+            validation=sum(scores) / len(scores) if scores else None,
+            repeats=len(scores),
+            failed=sum(run is not None and run.status != "finished" for run in runs),
+            chosen=rate == self.tuned[rank].learning_rate,
+        )
+
+    def _expected(self, adding: Sequence[int] = ()) -> int:
+        """Member-steps still to come, as far as can be told: for the time left."""
+        epochs = self.epochs or 20
+        ranks: list[int | None] = [*adding]
+        if not self._ranks() and not adding:
+            first = self.search.ranks or (*first_rungs(self.search.largest), 3, 5, 6)
+            ranks += [None, 0, *first] if self.search.with_head else [None, *first]
+        elif self.search.ranks is None and not self.tuned.keys() - {None, 0}:
+            ranks += [3, 5, 6]
+        tuning = tuning_repeats(self.search.repeats)
+        members = []
+        for rank in ranks:
+            fixed = self.search.baseline_rate if rank is None else self.search.adapter_rate
+            rates = grid(rank) if fixed is None else (fixed,)
+            members += [Member(rank, rate, k, epochs) for rate in rates for k in range(tuning)]
+            members += [
+                Member(rank, rates[0], k, epochs) for k in range(tuning, self.search.repeats)
+            ]
+        return self.laboratory.work(members)

@@ -1,0 +1,89 @@
+"""How long to train: until doubling the length gains full training nothing."""
+
+from __future__ import annotations
+
+import math
+
+from rankprobe.records import Member, Run
+from rankprobe.search.laboratory import Laboratory
+from rankprobe.search.learning_rate import tune
+from rankprobe.statistics.metrics import METRICS
+
+# The shorter of the first two lengths compared. Small data need many epochs to take as many
+# steps as large data take in one.
+_LEAST_EPOCHS, _LEAST_STEPS = 10, 300
+DOUBLINGS = 4  # at most, so 16 times the first length
+_SHARE = 0.005  # of the gain over chance that doubling may still bring
+_LATE_SHARE = 0.03  # of the gain over chance that the last quarter of a training may bring
+
+
+def choose_epochs(laboratory: Laboratory) -> tuple[int, bool]:
+    """Double the baseline's length until that gains no more than noise.
+
+    Both lengths are compared at their own best learning rates, on the validation split of the
+    first repeat. The longer one is used, for every rank.
+
+    Returns:
+        (epochs, whether the baseline has converged).
+    """
+    per_epoch = laboratory.bench.steps(Member(None, 1.0, 0, 1))
+    epochs = max(_LEAST_EPOCHS, math.ceil(_LEAST_STEPS / per_epoch))
+    shorter = _best_run(laboratory, epochs)
+    for _ in range(DOUBLINGS):
+        epochs *= 2
+        longer = _best_run(laboratory, epochs)
+        if not _gains(laboratory, shorter, longer, share=_SHARE, errors=1.0):
+            return epochs, True
+        shorter = longer
+    return epochs, False
+
+
+def still_rising(laboratory: Laboratory, runs: list[Run]) -> bool:
+    """Whether the mean validation score rises in the last quarter, by more than noise.
+
+    The check for trainings whose length was given.
+    """
+    finished = [run for run in runs if run.status == "finished" and len(run.history) > 1]
+    if not finished:
+        return False
+    sign, gain = _sign(laboratory), 0.0
+    rises, errors = [], []
+    for run in finished:
+        last_epoch, last = run.history[-1]
+        before = [value for epoch, value in run.history if epoch <= 0.75 * last_epoch]
+        if before:
+            rises.append(sign * (last - before[-1]))
+            errors.append(run.validation_error or 0.0)
+            gain += abs(last - _chance(laboratory))
+    if not rises:
+        return False
+    rise, error = sum(rises) / len(rises), sum(errors) / len(errors)
+    gain /= len(rises)
+    return rise > max(_LATE_SHARE * gain, 2 * error)
+
+
+def _best_run(laboratory: Laboratory, epochs: int) -> Run:
+    tuned = tune(laboratory, [None], epochs=epochs, repeats=1)[None]
+    run = laboratory.run(Member(None, tuned.learning_rate, 0, epochs))
+    assert run is not None
+    return run
+
+
+def _gains(
+    laboratory: Laboratory, before: Run, after: Run, *, share: float, errors: float
+) -> bool:
+    """Whether a run scores better than another, by more than a share of its gain and noise."""
+    assert before.validation is not None
+    assert after.validation is not None
+    rise = _sign(laboratory) * (after.validation - before.validation)
+    gain = abs(after.validation - _chance(laboratory))
+    return rise > max(share * gain, errors * (after.validation_error or 0.0))
+
+
+def _sign(laboratory: Laboratory) -> float:
+    return METRICS[laboratory.bench.task.metric].sign
+
+
+def _chance(laboratory: Laboratory) -> float:
+    task = laboratory.bench.task
+    return METRICS[task.metric].chance(task.train.y, task.validation.y)

@@ -1,0 +1,81 @@
+"""Members in, runs out: from the store where they are finished, trained where they are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from rankprobe.lowrank import count_trainable
+from rankprobe.records import Member, Run
+from rankprobe.search.bench import Bench
+from rankprobe.search.cohorts import compose
+from rankprobe.search.executor import Executor
+from rankprobe.search.store import Store
+
+
+class Progress(Protocol):
+    """What someone watching wants to know. Work is counted in member-steps."""
+
+    def phase(self, text: str) -> None:
+        """A new phase begins."""
+
+    def expect(self, work: int) -> None:
+        """About this much work is still to come."""
+
+    def done(self, work: int) -> None:
+        """This much work has been done."""
+
+
+class Laboratory:
+    """Obtains members, and remembers which were asked for.
+
+    Args:
+        bench: Backbone, data and protocol.
+        store: The record of finished members.
+        executor: Where cohorts train.
+        progress: Told what happens.
+        bytes_per_member: Memory that one member takes while training.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        store: Store,
+        executor: Executor,
+        progress: Progress,
+        *,
+        bytes_per_member: int,
+    ) -> None:
+        self.bench, self.store, self.executor = bench, store, executor
+        self.progress, self.bytes_per_member = progress, bytes_per_member
+        self.asked: set[Member] = set()
+
+    def obtain(self, members: Iterable[Member]) -> None:
+        """See that the members are in the store.
+
+        Cohorts that were planned before and not finished train again as they were planned, so
+        an interrupted measurement ends as an uninterrupted one does.
+        """
+        wanted = set(members)
+        self.asked |= wanted
+        missing = wanted - self.store.runs.keys()
+        if not missing:
+            return
+        unfinished = [cohort for cohort in self.store.planned() if missing & set(cohort)]
+        left = missing.difference(*unfinished)
+        new = compose(
+            left,
+            bytes_per_member=self.bytes_per_member,
+            baseline_parameters=count_trainable(self.bench.backbone),
+        )
+        self.store.plan(new)
+        for runs in self.executor.train([*unfinished, *new], self.progress.done):
+            self.store.record(runs)
+
+    def work(self, members: Iterable[Member]) -> int:
+        """Member-steps that are still to be trained for these members."""
+        return sum(self.bench.steps(m) for m in set(members) - self.store.runs.keys())
+
+    def run(self, member: Member) -> Run | None:
+        """What became of a member; ``None`` if it was not asked for yet."""
+        return self.store.runs.get(member)

@@ -1,0 +1,127 @@
+"""Tune the learning rate of every rank, and of the baseline, with the same budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rankprobe.records import Member
+from rankprobe.search.laboratory import Laboratory
+from rankprobe.statistics.evidence import TUNING_REPEATS, Candidate, choose_rate
+from rankprobe.statistics.metrics import METRICS
+
+# Half decades: 10 ** (k / 2), rounded to two digits. Five candidates each; adapters of a frozen
+# network want rates about three times those of full training.
+_ADAPTER_GRID = range(-6, -1)
+_BASELINE_GRID = range(-7, -2)
+EXTENSIONS = 3  # candidates that may be added while the best one sits at the edge
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The outcome for one rank.
+
+    Attributes:
+        rank: The rank; ``None``: the baseline.
+        learning_rate: The chosen rate.
+        candidates: Every rate tried, ascending; empty when the rate was given.
+        at_edge: Whether the best rate is still the smallest or largest one tried.
+    """
+
+    rank: int | None
+    learning_rate: float
+    candidates: tuple[float, ...] = ()
+    at_edge: bool = False
+
+
+def grid(rank: int | None) -> tuple[float, ...]:
+    """The candidates that a rank, or the baseline, starts with."""
+    return tuple(_rate(k) for k in (_BASELINE_GRID if rank is None else _ADAPTER_GRID))
+
+
+def tune(
+    laboratory: Laboratory,
+    ranks: Sequence[int | None],
+    *,
+    epochs: int,
+    repeats: int,
+) -> dict[int | None, Tuned]:
+    """Choose each rank's rate by the mean validation score of the first repeats.
+
+    The grid of a rank grows by one candidate at a time while its best rate sits at the edge.
+    All ranks are tried in shared cohorts.
+
+    Args:
+        laboratory: Obtains members.
+        ranks: Ranks to tune; ``None`` is the baseline.
+        epochs: Length of every training.
+        repeats: Repeats to choose on.
+    """
+    rates = {rank: list(grid(rank)) for rank in ranks}
+    while True:
+        laboratory.obtain(
+            Member(rank, rate, repeat, epochs)
+            for rank in ranks
+            for rate in rates[rank]
+            for repeat in range(repeats)
+        )
+        best = {
+            rank: _best(laboratory, rank, rates[rank], epochs=epochs, repeats=repeats)
+            for rank in ranks
+        }
+        growing = [rank for rank in ranks if _beyond(rank, rates[rank], best[rank]) is not None]
+        if not growing:
+            break
+        for rank in growing:
+            beyond = _beyond(rank, rates[rank], best[rank])
+            assert beyond is not None
+            rates[rank] = sorted([*rates[rank], beyond])
+    return {
+        rank: Tuned(
+            rank,
+            best[rank],
+            tuple(rates[rank]),
+            at_edge=best[rank] in (rates[rank][0], rates[rank][-1]),
+        )
+        for rank in ranks
+    }
+
+
+def candidate(
+    laboratory: Laboratory, rank: int | None, rate: float, *, epochs: int, repeats: int
+) -> Candidate:
+    """What is known of one rate of one rank, aligned by repeat."""
+    runs = [laboratory.run(Member(rank, rate, repeat, epochs)) for repeat in range(repeats)]
+
+    def column(name: str) -> np.ndarray:
+        values = [None if run is None else getattr(run, name) for run in runs]
+        return np.array([np.nan if value is None else value for value in values], dtype=float)
+
+    return Candidate(rate, column("validation"), column("validation_error"), column("test"))
+
+
+def tuning_repeats(repeats: int) -> int:
+    """Repeats that rates are chosen on, of all repeats."""
+    return min(TUNING_REPEATS, repeats)
+
+
+def _best(
+    laboratory: Laboratory, rank: int | None, rates: Iterable[float], *, epochs: int, repeats: int
+) -> float:
+    metric = METRICS[laboratory.bench.task.metric]
+    tried = [candidate(laboratory, rank, rate, epochs=epochs, repeats=repeats) for rate in rates]
+    return choose_rate(tried, higher_is_better=metric.higher_is_better).learning_rate
+
+
+def _beyond(rank: int | None, rates: Sequence[float], best: float) -> float | None:
+    """The next candidate past the edge that the best rate sits at, if one is allowed."""
+    if len(rates) >= len(grid(rank)) + EXTENSIONS or rates[0] < best < rates[-1]:
+        return None
+    step = 1 if best == rates[-1] else -1
+    return _rate(round(2 * np.log10(best)) + step)
+
+
+def _rate(halves: int) -> float:
+    return float(f"{10 ** (halves / 2):.2g}")

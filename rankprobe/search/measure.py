@@ -1,0 +1,184 @@
+"""Measure a task: configuration in, result out."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import rankprobe
+from rankprobe.config import TaskConfig
+from rankprobe.data.task import Task
+from rankprobe.errors import ConfigError
+from rankprobe.lowrank.scaffold import SPEC_VERSION
+from rankprobe.records import Result, TaskSummary
+from rankprobe.search.driver import Driver
+from rankprobe.search.executor import Cluster, Executor, InProcess, Workers
+from rankprobe.search.laboratory import Laboratory, Progress
+from rankprobe.search.setup import Setup, prepare, threads
+from rankprobe.search.store import Store
+from rankprobe.statistics.metrics import METRICS
+from rankprobe.statistics.reading import read_evidence
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def phase(self, text: str) -> None:
+        """A new phase begins."""
+
+    def expect(self, work: int) -> None:
+        """About this much work is still to come."""
+
+    def done(self, work: int) -> None:
+        """This much work has been done."""
+
+
+def measure_task(
+    config: TaskConfig,
+    task: Task,
+    *,
+    folder: Path | None,
+    device: str = "auto",
+    workers: int | None = None,
+    executor: str | None = None,
+    storage: str | None = None,
+    fresh: bool = False,
+    progress: Progress | None = None,
+) -> Result:
+    """Measure a task, going on from whatever the folder already holds.
+
+    Args:
+        config: Settings.
+        task: Data.
+        folder: Run folder; ``None`` keeps everything in memory.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        workers: Local worker processes; by default this process trains.
+        executor: Address of a Dask scheduler.
+        storage: URL of an Optuna storage; by default a file in the folder.
+        fresh: Throw away what the folder holds.
+        progress: Told what happens.
+
+    Raises:
+        ConfigError, DataError, StoreError: Found wrong before training starts.
+        TrainingError: A failure while running; what finished is kept.
+    """
+    setup = prepare(config, task, device=device)
+    with Store(folder, setup.identity, url=storage, fresh=fresh) as store:
+        runner = _executor(setup, workers, executor)
+        try:
+            laboratory = Laboratory(
+                setup.bench,
+                store,
+                runner,
+                progress or Silent(),
+                bytes_per_member=setup.bytes_per_member,
+            )
+            driver = Driver(laboratory, setup.search)
+            driver.run()
+            return _result(config, setup, driver, folder)
+        finally:
+            runner.close()
+
+
+def _executor(setup: Setup, workers: int | None, address: str | None) -> Executor:
+    if workers is not None and address is not None:
+        raise ConfigError("--workers and --executor exclude each other; give one of them")
+    if address is not None:
+        return Cluster(setup.bench, address)
+    if workers is None:
+        return InProcess(setup.bench)
+    if workers < 1:
+        raise ConfigError("--workers: give a whole number of at least 1")
+    return Workers(setup.bench, workers=workers, threads=max(1, threads() // workers))
+
+
+def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | None) -> Result:
+    task, laboratory = setup.bench.task, driver.laboratory
+    laboratory.progress.phase("reading the curve")
+    reading = read_evidence(
+        driver.evidence(), target=config.search.target, floor=config.search.floor, seed=config.seed
+    )
+    runs = [laboratory.store.runs[member] for member in laboratory.asked]
+    failed = sum(run.status != "finished" for run in runs)
+    return Result(
+        task=TaskSummary(
+            name=config.name,
+            objective=task.objective,
+            metric=task.metric,
+            train=len(task.train),
+            validation=len(task.validation),
+            test=len(task.test),
+            hash=task.hash,
+        ),
+        target=config.search.target,
+        floor=reading.floor,
+        floor_score=reading.floor_score,
+        chance_score=reading.chance_score,
+        head_score=reading.head_score,
+        higher_is_better=METRICS[task.metric].higher_is_better,
+        members={"trained": len(runs), "failed": failed},
+        baseline=reading.baseline,
+        points=reading.points,
+        minimal_rank=reading.minimal_rank,
+        curve=reading.curve,
+        targets=reading.targets,
+        rates=driver.rates(),
+        cost={
+            "seconds": round(sum(run.seconds for run in runs), 1),
+            "members": len(runs),
+            "steps": sum(setup.bench.steps(run.member) for run in runs),
+        },
+        scope=_scope(config, setup, driver),
+        provenance=_provenance(config, setup),
+        folder=folder,
+    )
+
+
+def _scope(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, Any]:
+    """What the number is relative to."""
+    backbone, training = config.backbone, config.training
+    widths = [int(np.prod(setup.bench.task.input_shape)), *backbone.hidden, setup.bench.task.outputs]
+    scale = backbone.weight_scale
+    scale_words = "1/sqrt(fan-in)" if scale == "fan_in" else f"{scale:g}"
+    return {
+        "architecture": f"{backbone.family} {'-'.join(map(str, widths))}, {backbone.activation}, "
+        f"dropout {backbone.dropout:g}",
+        "scaffold": f"{backbone.weights}, standard deviation {scale_words}, seed {backbone.seed}",
+        "adapter": ", ".join(f"{k} {_word(v)}" for k, v in config.adapter.model_dump().items()),
+        "optimizer": f"{training.optimizer}, {training.schedule} schedule, "
+        f"weight decay {training.weight_decay:g}, batch {training.batch_size}",
+        "learning_rate": "tuned for every rank and for full training"
+        if training.learning_rate == "tuned"
+        else f"fixed: {_word(training.model_dump()['learning_rate'])}",
+        "epochs": driver.epochs,
+        "largest_useful_rank": setup.largest,
+        "repeats": config.search.repeats,
+        "seed": config.seed,
+    }
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_word(item)}" for key, item in value.items())
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _provenance(config: TaskConfig, setup: Setup) -> dict[str, Any]:
+    return {
+        "rankprobe": rankprobe.__version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "scaffold_specification": SPEC_VERSION,
+        "device": setup.bench.protocol.device,
+        "threads": torch.get_num_threads(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "configuration": config.model_dump(mode="json"),
+    }

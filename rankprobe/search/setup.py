@@ -1,0 +1,162 @@
+"""From a configuration and a task to a bench and a search, with everything checked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from rankprobe.backbones import build
+from rankprobe.config import TaskConfig
+from rankprobe.data.task import Task
+from rankprobe.errors import ConfigError, Problem
+from rankprobe.lowrank import Adapter, Scaffold, attach, count_trainable, largest_useful_rank
+from rankprobe.search.bench import Bench
+from rankprobe.search.driver import Search
+from rankprobe.training import TrainingProtocol
+
+# Changed when the same settings would give other results: such results are not mixed.
+PROTOCOL_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that a measurement needs but a place to write and a place to run.
+
+    Attributes:
+        bench: Backbone, data and protocol.
+        search: What to look for.
+        identity: Everything that decides a member's result, but the member.
+        largest: Largest useful rank.
+    """
+
+    bench: Bench
+    search: Search
+    identity: Mapping[str, Any]
+    largest: int
+
+    @property
+    def bytes_per_member(self) -> int:
+        """Memory that one member takes while training, roughly.
+
+        Trained tensors four times (values, gradients, two moments); activations and their
+        gradients on a batch, three times the width of every layer.
+        """
+        rank = max(self.search.ranks or (min(16, self.largest),))
+        protocol = self.bench.protocol
+        twin = attach(self.bench.backbone, rank=rank, adapter=protocol.adapter)
+        widths = [p.shape[0] for p in self.bench.backbone.parameters() if p.dim() > 1]
+        activations = 6 * protocol.batch_size * sum(widths)
+        return 4 * (4 * count_trainable(twin) + activations)
+
+
+def prepare(config: TaskConfig, task: Task, *, device: str = "auto") -> Setup:
+    """Build the network and check what can only be checked against it.
+
+    Raises:
+        ConfigError: Ranks that the network has no use for, a device that is not there.
+    """
+    backbone = build(
+        config.backbone.family,
+        task.input_shape,
+        task.outputs,
+        hidden=config.backbone.hidden,
+        activation=config.backbone.activation,
+        dropout=config.backbone.dropout,
+    )
+    adapter = Adapter(**config.adapter.model_dump())
+    protocol = TrainingProtocol(
+        objective=task.objective,
+        adapter=adapter,
+        scaffold=_scaffold(config),
+        seed=config.seed,
+        batch_size=config.training.batch_size,
+        weight_decay=config.training.weight_decay,
+        schedule=config.training.schedule,
+        device=_device(device),
+    )
+    largest = largest_useful_rank(backbone, adapter)
+    search = _search(config, adapter, largest)
+    return Setup(Bench(backbone, task, protocol), search, _identity(config, task), largest)
+
+
+def threads() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _scaffold(config: TaskConfig) -> Scaffold:
+    scale = config.backbone.weight_scale
+    return Scaffold(
+        seed=config.backbone.seed,
+        family=config.backbone.weights,
+        scale=None if scale == "fan_in" else scale,
+    )
+
+
+def _search(config: TaskConfig, adapter: Adapter, largest: int) -> Search:
+    search, training = config.search, config.training
+    ranks = None if search.ranks == "auto" else search.ranks
+    useless = [rank for rank in ranks or () if rank > largest]
+    if useless:
+        raise ConfigError(
+            Problem(
+                f"rank {', '.join(map(str, useless))} is above {largest}, the largest useful rank "
+                "of this network: its widest adapted layer has no more",
+                config.where("search", "ranks"),
+                f"list ranks from 1 to {largest}",
+            )
+        )
+    rate = training.learning_rate
+    if rate == "tuned":
+        adapter_rate = baseline_rate = None
+    elif isinstance(rate, float):
+        adapter_rate = baseline_rate = rate
+    else:
+        adapter_rate, baseline_rate = rate.adapter, rate.baseline
+    with_head = adapter.head == "trained" or adapter.beta == "trained"
+    if search.floor == "head" and not with_head:
+        raise ConfigError(
+            Problem(
+                "`floor: head` needs something that trains at rank 0, and here nothing does",
+                config.where("search", "floor"),
+                "write `adapter: {head: trained}` or `{beta: trained}`, or `floor: chance`",
+            )
+        )
+    return Search(
+        repeats=search.repeats,
+        target=search.target,
+        floor=search.floor,
+        ranks=ranks,
+        refine=search.refine,
+        epochs=None if training.epochs == "auto" else training.epochs,
+        adapter_rate=adapter_rate,
+        baseline_rate=baseline_rate,
+        largest=largest,
+        with_head=with_head,
+    )
+
+
+def _identity(config: TaskConfig, task: Task) -> dict[str, Any]:
+    """What decides a member's result. Lengths and rates are the member's own."""
+    training = config.training.model_dump(exclude={"epochs", "learning_rate"})
+    return {
+        "protocol_version": PROTOCOL_VERSION,
+        "data": task.hash,
+        "metric": task.metric,
+        "seed": config.seed,
+        "backbone": config.backbone.model_dump(mode="json"),
+        "adapter": config.adapter.model_dump(mode="json"),
+        "training": training,
+    }
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("--device cuda: torch finds no CUDA device here; use --device cpu")
+    return name

@@ -1,0 +1,11 @@
+"""Training members together: the expensive half of a measurement."""
+
+from rankprobe.training.protocol import (
+    Score,
+    Scorer,
+    TrainingData,
+    TrainingProtocol,
+    train,
+)
+
+__all__ = ["Score", "Scorer", "TrainingData", "TrainingProtocol", "train"]

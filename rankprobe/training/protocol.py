@@ -1,0 +1,194 @@
+"""What a training is: protocol and data in, runs out. No disk, no printing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from rankprobe.data.task import Task
+from rankprobe.errors import TrainingError
+from rankprobe.lowrank import Adapter, Scaffold, attach, count_trainable
+from rankprobe.records import Member, Run
+from rankprobe.training.loop import fit
+from rankprobe.training.trainees import build_cohort
+
+
+@dataclass(frozen=True)
+class TrainingProtocol:
+    """Everything but data and backbone that decides what becomes of a member.
+
+    Attributes:
+        objective: ``classification`` (cross-entropy) or ``regression`` (squared error).
+        adapter: How adapters are built.
+        scaffold: How frozen weights are made.
+        seed: Seed of initial values, data order and dropout masks.
+        batch_size: Examples a step.
+        weight_decay: Decoupled weight decay of AdamW.
+        schedule: ``cosine`` to zero over the training, or ``constant``.
+        device: A torch device.
+    """
+
+    objective: Literal["classification", "regression"]
+    adapter: Adapter = Adapter()
+    scaffold: Scaffold = Scaffold()
+    seed: int = 0
+    batch_size: int = 128
+    weight_decay: float = 0.01
+    schedule: Literal["cosine", "constant"] = "cosine"
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a scorer says of one member's outputs on one split."""
+
+    value: float
+    error: float
+    predictions: NDArray[Any]
+
+
+class Scorer(Protocol):
+    """Turns raw outputs, (n, outputs) in original units, into the task's metric."""
+
+    def __call__(self, split: Literal["validation", "test"], outputs: NDArray[Any]) -> Score: ...
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """A task as tensors. Regression targets are centred and divided by ONE scale.
+
+    One scale for all outputs keeps the singular values of a linear target as they are.
+    """
+
+    train_x: Tensor
+    train_y: Tensor
+    validation_x: Tensor
+    test_x: Tensor
+    shift: Tensor
+    scale: float
+
+    @classmethod
+    def of(cls, task: Task, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Any:
+        """Tensors of a task on a device."""
+
+        def inputs(x: NDArray[np.float32]) -> Tensor:
+            return torch.from_numpy(np.ascontiguousarray(x)).to(device, dtype)
+
+        y = torch.from_numpy(np.ascontiguousarray(task.train.y)).to(device)
+        shift, scale = torch.zeros((), dtype=dtype, device=device), 1.0
+        if task.objective == "regression":
+            y = y.to(dtype)
+            shift = y.mean(dim=0)
+            scale = float((y - shift).square().mean().sqrt())
+            y = (y - shift) / scale
+        return cls(
+            inputs(task.train.x), y, inputs(task.validation.x), inputs(task.test.x), shift, scale
+        )
+
+
+def train(
+    members: Sequence[Member],
+    *,
+    backbone: nn.Module,
+    data: TrainingData,
+    protocol: TrainingProtocol,
+    score: Scorer,
+    tick: Callable[[int], None] | None = None,
+) -> tuple[Run, ...]:
+    """Train members together and score them; the runs come in the order of the members.
+
+    Args:
+        members: Members of one repeat and one number of epochs; baselines and rank 0 apart
+            from the rest.
+        backbone: The network, as if for one model; left as it is.
+        data: The task.
+        protocol: How to train.
+        score: Turns outputs into the metric.
+        tick: Called with the number of member-steps done, a few times an epoch.
+
+    Raises:
+        TrainingError: Members that cannot be trained together; or a failure while training,
+            with the members named.
+    """
+    start = time.perf_counter()
+    repeat, epochs = _one_cohort(members)
+    try:
+        cohort = build_cohort(backbone, members, protocol, data.train_x[:2])
+        history = fit(cohort, data, protocol, score, repeat=repeat, epochs=epochs, tick=tick)
+        outputs = cohort.evaluate(data.test_x) * data.scale + data.shift
+    except (RuntimeError, MemoryError) as error:
+        raise TrainingError(f"{_names(members)}: {error}") from error
+    seconds = (time.perf_counter() - start) / len(members)
+    return tuple(
+        _run(
+            member,
+            [(epoch, scores[index]) for epoch, scores in history],
+            outputs[index].cpu().numpy(),
+            trainable_parameters(backbone, member.rank, protocol.adapter),
+            score,
+            seconds,
+        )
+        for index, member in enumerate(members)
+    )
+
+
+def trainable_parameters(backbone: nn.Module, rank: int | None, adapter: Adapter) -> int:
+    """Number of parameters that a member trains."""
+    if rank is None:
+        return count_trainable(backbone)
+    return count_trainable(attach(backbone, rank=rank, adapter=adapter))
+
+
+def _run(
+    member: Member,
+    curve: list[tuple[float, Score | None]],
+    outputs: NDArray[Any],
+    trainable: int,
+    score: Scorer,
+    seconds: float,
+) -> Run:
+    last = curve[-1][1]
+    if last is None or not np.isfinite(outputs).all():
+        epoch = next((epoch for epoch, value in curve if value is None), curve[-1][0])
+        reason = f"outputs were no longer finite at epoch {epoch:g}"
+        return Run(member, "diverged", reason, trainable=trainable, seconds=seconds)
+    test = score("test", outputs)
+    return Run(
+        member,
+        "finished",
+        validation=last.value,
+        validation_error=last.error,
+        test=test.value,
+        history=tuple((epoch, value.value) for epoch, value in curve if value is not None),
+        trainable=trainable,
+        seconds=seconds,
+        predictions=test.predictions,
+    )
+
+
+def _one_cohort(members: Sequence[Member]) -> tuple[int, int]:
+    """The repeat and the epochs that all members share."""
+    kinds = {
+        (m.repeat, m.epochs, "baseline" if m.rank is None else "head" if m.rank == 0 else "adapter")
+        for m in members
+    }
+    if len(kinds) != 1:
+        raise TrainingError(
+            "members trained together share repeat and epochs, with baselines and rank 0 apart "
+            f"from other ranks; these do not: {_names(members)}"
+        )
+    return members[0].repeat, members[0].epochs
+
+
+def _names(members: Sequence[Member]) -> str:
+    first = members[0]
+    rank = "baseline" if first.rank is None else f"rank {first.rank}"
+    more = f" and {len(members) - 1} more" if len(members) > 1 else ""
+    return f"{rank}, learning rate {first.learning_rate:g}, repeat {first.repeat}{more}"
