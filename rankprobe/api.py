@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rankprobe.errors import ConfigError
+from rankprobe.errors import ConfigError, StoreError, TrainingError
 from rankprobe.records import Result
 
 if TYPE_CHECKING:
+    from rankprobe.config import TaskConfig
+    from rankprobe.data.task import Task
     from rankprobe.search.laboratory import Progress
 
 
 def measure(
     data: Any,
     target: Any = None,
+    /,
     *,
     out: str | Path | None = None,
     test: tuple[Any, Any] | None = None,
@@ -71,9 +74,7 @@ def measure(
         task = task_from_arrays(data, target, config=config, test=test, validation=validation)
         folder = Path(out) if out is not None else None
 
-    from rankprobe.search.measure import measure_task
-
-    result = measure_task(
+    return measure_and_save(
         config,
         task,
         folder=folder,
@@ -84,6 +85,30 @@ def measure(
         fresh=fresh,
         progress=progress,
     )
+
+
+def measure_and_save(
+    config: TaskConfig, task: Task, *, folder: Path | None, **options: Any
+) -> Result:
+    """Measure, and write the result beside its store.
+
+    Args:
+        config: Settings.
+        task: Data.
+        folder: Run folder; ``None`` writes nothing.
+        **options: As `rankprobe.search.measure.measure_task`.
+
+    Raises:
+        TrainingError: Also when the result cannot be written: what was measured is kept.
+    """
+    from rankprobe.search.measure import measure_task
+
+    result = measure_task(config, task, folder=folder, **options)
     if folder is not None:
-        result.save()
+        try:
+            result.save()
+        except StoreError as error:
+            raise TrainingError(
+                f"{error}; everything measured is kept, and the same command writes it"
+            ) from error
     return result

@@ -12,8 +12,6 @@ from rankprobe.backbones.mlp import mlp
 BACKBONES: Mapping[str, Callable[..., nn.Module]] = {"mlp": mlp}
 
 
-def build(
-    family: str, input_shape: Sequence[int], outputs: int, **settings: Any
-) -> nn.Module:
+def build(family: str, input_shape: Sequence[int], outputs: int, **settings: Any) -> nn.Module:
     """Build a backbone of a registered family; the last layer gives ``outputs`` values."""
     return BACKBONES[family](input_shape, outputs, **settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 
 from torch import Tensor, nn
 
@@ -41,21 +42,17 @@ def attach(
             that have no low-rank form; all of them are named.
     """
     adapter, scaffold = adapter or Adapter(), scaffold or Scaffold()
-    linears = [name for name, layer in module.named_modules() if isinstance(layer, nn.Linear)]
-    head = linears[-1] if head is None and linears else head
-    if head not in linears:
-        there = ", ".join(linears) or "no linear layer"
-        raise ConfigError(f"the network has no linear layer named `{head}`; there is: {there}")
-    _refuse_unadapted(module, linears)
     twin = copy.deepcopy(module)
-    for name in linears:
-        layer = twin.get_submodule(name)
-        assert isinstance(layer, nn.Linear)
+    linears = {name: layer for name, layer in twin.named_modules() if isinstance(layer, nn.Linear)}
+    head = _head(linears, head)
+    _refuse_unadapted(twin)
+    twins: dict[nn.Module, LowRankLinear] = {}
+    for name, layer in linears.items():
         if name == head and adapter.head == "trained":
             continue
         bias = adapter.head == "adapter_bias" if name == head else adapter.bias == "trained"
         trains_beta = adapter.beta == "trained" and (rank > 0 or adapter.head != "trained")
-        adapted = LowRankLinear(
+        twins[layer] = LowRankLinear(
             name,
             layer.in_features,
             layer.out_features,
@@ -65,10 +62,9 @@ def attach(
             bias=bias and layer.bias is not None and rank > 0,
             beta=trains_beta,
         )
-        parent, _, child = name.rpartition(".")
-        setattr(twin.get_submodule(parent), child, adapted)
+    twin = _replaced(twin, twins)
     if rank == 0:
-        _freeze_normalisation(twin)
+        _freeze_beside_head(twin)
     return twin
 
 
@@ -130,23 +126,52 @@ def largest_useful_rank(module: nn.Module, adapter: Adapter, head: str | None = 
     return max(layer.largest_rank for layer in layers.values())
 
 
-def _refuse_unadapted(module: nn.Module, adapted: list[str]) -> None:
+def _head(linears: Mapping[str, nn.Module], head: str | None) -> str:
+    """The name of the head: the last linear layer unless given."""
+    if not linears:
+        raise ConfigError("the network has no linear layer, and only linear layers are adapted")
+    if head is None:
+        return list(linears)[-1]
+    if head not in linears:
+        there = ", ".join(linears)
+        raise ConfigError(f"the network has no linear layer named `{head}`; there is: {there}")
+    return head
+
+
+def _refuse_unadapted(module: nn.Module) -> None:
     """Name every layer that would otherwise be trained in full, or frozen, in silence."""
     unadapted = [
-        f"{name} ({type(layer).__name__})"
+        f"{name or 'the network itself'} ({type(layer).__name__})"
         for name, layer in module.named_modules()
-        if name not in adapted
-        and not isinstance(layer, _NORMALISATION)
-        and any(True for _ in layer.parameters(recurse=False))
+        if not isinstance(layer, (nn.Linear, *_NORMALISATION))
+        and (any(True for _ in layer.parameters(recurse=False)) or _keeps_statistics(layer))
     ]
     if unadapted:
         raise ConfigError(
-            f"these layers have weights but no low-rank form yet: {', '.join(unadapted)}; "
+            f"these layers have weights or running statistics but no low-rank form yet: "
+            f"{', '.join(unadapted)}; "
             "only linear layers are adapted"
         )
 
 
-def _freeze_normalisation(module: nn.Module) -> None:
+def _keeps_statistics(layer: nn.Module) -> bool:
+    """Whether every training step changes buffers, which the members of a cohort would share."""
+    return bool(getattr(layer, "track_running_stats", False))
+
+
+def _replaced(module: nn.Module, twins: Mapping[nn.Module, LowRankLinear]) -> nn.Module:
+    """The module with each layer's twin in its place, under every name that the layer has."""
+    for name, layer in list(module.named_modules(remove_duplicate=False)):
+        if name and layer in twins:
+            parent, _, child = name.rpartition(".")
+            setattr(module.get_submodule(parent), child, twins[layer])
+    return twins.get(module, module)
+
+
+def _freeze_beside_head(module: nn.Module) -> None:
+    """At rank 0 neither gains and biases of normalisation layers nor magnitudes are trained."""
     for layer in module.modules():
         if isinstance(layer, _NORMALISATION):
             layer.requires_grad_(False)
+        elif isinstance(layer, LowRankLinear) and layer.magnitude is not None:
+            layer.magnitude.requires_grad_(False)

@@ -58,13 +58,15 @@ def normal_table() -> NDArray[np.float32]:
 
 
 def _normal(words: Words) -> NDArray[np.float32]:
-    return normal_table().take(words)
+    weights: NDArray[np.float32] = normal_table().take(words)
+    return weights
 
 
 def _uniform(words: Words) -> NDArray[np.float32]:
     # Midpoints of 65,536 cells of (-1, 1); sqrt(3) makes the variance 1.
     midpoints = (words.astype(np.float32) - np.float32(32767.5)) / np.float32(32768)
-    return midpoints * np.sqrt(np.float32(3))
+    weights: NDArray[np.float32] = midpoints * np.sqrt(np.float32(3))
+    return weights
 
 
 def _binary(words: Words) -> NDArray[np.float32]:

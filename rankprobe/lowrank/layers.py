@@ -90,13 +90,14 @@ class LowRankLinear(nn.Module):
         rank = min(rank, self.largest_rank)
         weight = torch.from_numpy(scaffold.weight(name, (d_out, d_in)))
         self.register_buffer("weight", weight)
-        self.register_buffer("scaling", torch.tensor(adapter.factor(rank)))
-        self.A = nn.Parameter(torch.zeros(rank, d_in))
-        self.B = nn.Parameter(torch.zeros(d_out, rank))
-        self.beta = nn.Parameter(torch.ones(()), requires_grad=beta)
-        self.bias = nn.Parameter(torch.zeros(d_out)) if bias else None
+        # Of one type with the frozen matrix, whatever torch's default type is.
+        self.register_buffer("scaling", weight.new_tensor(adapter.factor(rank)))
+        self.A = nn.Parameter(weight.new_zeros(rank, d_in))
+        self.B = nn.Parameter(weight.new_zeros(d_out, rank))
+        self.beta = nn.Parameter(weight.new_ones(()), requires_grad=beta)
+        self.bias = nn.Parameter(weight.new_zeros(d_out)) if bias else None
         self.magnitude = nn.Parameter(weight.norm(dim=1)) if adapter.dora else None
-        self.norm = nn.LayerNorm(d_out) if adapter.layer_norm else None
+        self.norm = nn.LayerNorm(d_out, dtype=weight.dtype) if adapter.layer_norm else None
 
     @property
     def rank(self) -> int:
@@ -104,6 +105,7 @@ class LowRankLinear(nn.Module):
         return self.A.shape[0]
 
     def forward(self, x: Tensor) -> Tensor:
+        """Outputs, (batch, ..., d_out), of inputs, (batch, ..., d_in)."""
         if self.magnitude is None:
             h = low_rank_product(x, self.weight, self.A, self.B, self.beta, self.scaling)
         else:

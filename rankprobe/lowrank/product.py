@@ -44,7 +44,7 @@ def low_rank_product(
     x: Tensor, weight: Tensor, A: Tensor, B: Tensor, beta: Tensor, scaling: Tensor
 ) -> Tensor:
     """`plain_product`, fast under `torch.func.vmap` over members; same arguments."""
-    product: Tensor = _Product.apply(x, weight, A, B, beta, scaling)
+    product: Tensor = _Product.apply(x, weight, A, B, beta, scaling)  # type: ignore[no-untyped-call]
     return product
 
 
@@ -56,7 +56,7 @@ class _Product(torch.autograd.Function):
         return plain_product(*inputs)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
         ctx.save_for_backward(*inputs)
 
     @staticmethod
@@ -82,7 +82,9 @@ class _Product(torch.autograd.Function):
         )
         shared = in_dims[0] is None
         x = x if in_dims[0] is None else x.movedim(in_dims[0], 0)
-        product: Tensor = _CohortProduct.apply(x, shared, weight, A, B, beta, scaling)
+        product: Tensor = _CohortProduct.apply(  # type: ignore[no-untyped-call]
+            x, shared, weight, A, B, beta, scaling
+        )
         return product, 0
 
 
@@ -112,7 +114,7 @@ class _CohortProduct(torch.autograd.Function):
         frozen = rows @ weight.t()
         if shared:
             output = frozen * beta.view(per_member)
-            inner = (rows @ A.reshape(-1, d_in).t()).view(-1, members, rank).transpose(0, 1)
+            inner = (rows @ A.reshape(-1, d_in).t()).view(len(rows), members, rank).transpose(0, 1)
             inner = inner * scaling.view(per_member)
         else:
             output = frozen.view(members, -1, d_out).mul_(beta.view(per_member))
@@ -136,7 +138,7 @@ class _CohortProduct(torch.autograd.Function):
         g_x = None
         if ctx.shared:
             rows = x.reshape(-1, d_in)
-            flat = g_inner.transpose(0, 1).reshape(-1, members * rank)
+            flat = g_inner.transpose(0, 1).reshape(len(rows), members * rank)
             g_A = (flat.t() @ rows).view(members, rank, d_in)
             g_beta = g.reshape(members, -1) @ frozen.view(-1)
             if ctx.needs_input_grad[0]:

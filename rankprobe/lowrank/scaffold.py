@@ -65,4 +65,3 @@ def draw(name: str, shape: Sequence[int], *, seed: int, family: str) -> NDArray[
     count = math.prod(shape)
     words = random_words([SPEC_VERSION, seed, name, list(shape), family], kind.words(count))
     return kind.transform(words)[:count].reshape(tuple(shape))
-

@@ -27,7 +27,7 @@ def choose_epochs(laboratory: Laboratory) -> tuple[int, bool]:
         (epochs, whether the baseline has converged).
     """
     per_epoch = laboratory.bench.steps(Member(None, 1.0, 0, 1))
-    epochs = max(_LEAST_EPOCHS, math.ceil(_LEAST_STEPS / per_epoch))
+    epochs = first_epochs(per_epoch)
     shorter = _best_run(laboratory, epochs)
     for _ in range(DOUBLINGS):
         epochs *= 2
@@ -36,6 +36,11 @@ def choose_epochs(laboratory: Laboratory) -> tuple[int, bool]:
             return epochs, True
         shorter = longer
     return epochs, False
+
+
+def first_epochs(steps_per_epoch: int) -> int:
+    """The shorter of the first two lengths compared."""
+    return max(_LEAST_EPOCHS, math.ceil(_LEAST_STEPS / steps_per_epoch))
 
 
 def still_rising(laboratory: Laboratory, runs: list[Run]) -> bool:

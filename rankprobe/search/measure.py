@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import platform
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 import rankprobe
 from rankprobe.config import TaskConfig
 from rankprobe.data.task import Task
-from rankprobe.errors import ConfigError
+from rankprobe.errors import ConfigError, StoreError
 from rankprobe.lowrank.scaffold import SPEC_VERSION
 from rankprobe.records import Result, TaskSummary
 from rankprobe.search.driver import Driver
@@ -23,6 +24,9 @@ from rankprobe.search.setup import Setup, prepare, threads
 from rankprobe.search.store import Store
 from rankprobe.statistics.metrics import METRICS
 from rankprobe.statistics.reading import read_evidence
+
+_MEMBERS = 150  # trainings of a usual measurement
+_FILES = 8_000_000  # bytes of record, figures and report
 
 
 class Silent:
@@ -67,7 +71,9 @@ def measure_task(
         ConfigError, DataError, StoreError: Found wrong before training starts.
         TrainingError: A failure while running; what finished is kept.
     """
+    _check_options(workers, executor)
     setup = prepare(config, task, device=device)
+    _check_room(folder, setup)
     with Store(folder, setup.identity, url=storage, fresh=fresh) as store:
         runner = _executor(setup, workers, executor)
         try:
@@ -85,15 +91,33 @@ def measure_task(
             runner.close()
 
 
-def _executor(setup: Setup, workers: int | None, address: str | None) -> Executor:
+def _check_options(workers: int | None, address: str | None) -> None:
     if workers is not None and address is not None:
         raise ConfigError("--workers and --executor exclude each other; give one of them")
+    if workers is not None and workers < 1:
+        raise ConfigError("--workers: give a whole number of at least 1")
+
+
+def _check_room(folder: Path | None, setup: Setup) -> None:
+    """Refuse a disk that cannot hold what a measurement of usual size writes."""
+    if folder is None:
+        return
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    task = setup.bench.task
+    need = _FILES + _MEMBERS * 4 * len(task.test) * task.outputs
+    free = shutil.disk_usage(there).free
+    if free < need:
+        raise StoreError(
+            f"{folder} needs about {need / 1e6:.0f} MB of room and the disk has "
+            f"{free / 1e6:.0f} MB; free some, or choose another folder with --out"
+        )
+
+
+def _executor(setup: Setup, workers: int | None, address: str | None) -> Executor:
     if address is not None:
         return Cluster(setup.bench, address)
     if workers is None:
         return InProcess(setup.bench)
-    if workers < 1:
-        raise ConfigError("--workers: give a whole number of at least 1")
     return Workers(setup.bench, workers=workers, threads=max(1, threads() // workers))
 
 

@@ -13,10 +13,11 @@ from rankprobe.backbones import build
 from rankprobe.config import TaskConfig
 from rankprobe.data.task import Task
 from rankprobe.errors import ConfigError, Problem
-from rankprobe.lowrank import Adapter, Scaffold, attach, count_trainable, largest_useful_rank
+from rankprobe.lowrank import Adapter, Scaffold, largest_useful_rank
 from rankprobe.search.bench import Bench
 from rankprobe.search.driver import Search
 from rankprobe.training import TrainingProtocol
+from rankprobe.training.protocol import trainable_parameters
 
 # Changed when the same settings would give other results: such results are not mixed.
 PROTOCOL_VERSION = 1
@@ -38,6 +39,10 @@ class Setup:
     identity: Mapping[str, Any]
     largest: int
 
+    def trainable(self, rank: int | None) -> int:
+        """Number of parameters trained at a rank."""
+        return trainable_parameters(self.bench.backbone, rank, self.bench.protocol.adapter)
+
     @property
     def bytes_per_member(self) -> int:
         """Memory that one member takes while training, roughly.
@@ -47,10 +52,9 @@ class Setup:
         """
         rank = max(self.search.ranks or (min(16, self.largest),))
         protocol = self.bench.protocol
-        twin = attach(self.bench.backbone, rank=rank, adapter=protocol.adapter)
         widths = [p.shape[0] for p in self.bench.backbone.parameters() if p.dim() > 1]
         activations = 6 * protocol.batch_size * sum(widths)
-        return 4 * (4 * count_trainable(twin) + activations)
+        return 4 * (4 * self.trainable(rank) + activations)
 
 
 def prepare(config: TaskConfig, task: Task, *, device: str = "auto") -> Setup:

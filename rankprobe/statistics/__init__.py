@@ -1,0 +1,1 @@
+"""From scores to the minimal rank, with intervals. Imports neither torch nor optuna."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rankprobe.lowrank.randomness import integer_seed, permutation
+from rankprobe.lowrank.randomness import Key, integer_seed, permutation
 
 if TYPE_CHECKING:
     from rankprobe.training.protocol import Score, Scorer, TrainingData, TrainingProtocol
@@ -32,7 +32,8 @@ def fit(
     """Train to the end.
 
     Data order and dropout masks depend on (seed, repeat, step) alone, so members of one
-    repeat share them whatever cohort they are in.
+    repeat share them whatever cohort they are in. Seeds torch's own generators: the caller
+    forks them.
 
     Returns:
         (epoch, one validation score a member, ``None`` where outputs are not finite) at
@@ -43,25 +44,23 @@ def fit(
     total = epochs * per_epoch
     checkpoints = {math.ceil(total * k / CHECKPOINTS) for k in range(1, CHECKPOINTS + 1)}
     history: list[tuple[float, list[Score | None]]] = []
-    devices = [torch.device(protocol.device)] if protocol.device.startswith("cuda") else []
-    with torch.random.fork_rng(devices):
-        for step in range(total):
-            within = step % per_epoch
-            if within == 0:
-                key = ["order", protocol.seed, repeat, step // per_epoch]
-                order = torch.from_numpy(permutation(key, n)).to(data.train_x.device)
-            rows = order[within * protocol.batch_size : (within + 1) * protocol.batch_size]
-            seed = integer_seed(["mask", protocol.seed, repeat, step])
-            outputs = cohort.outputs(data.train_x[rows], seed)
-            loss(outputs, data.train_y[rows]).backward()  # type: ignore[no-untyped-call]
-            cohort.update(rate_factor(step, total, protocol.schedule))
-            if step + 1 in checkpoints:
-                scores = _score(cohort.evaluate(data.validation_x), data, score)
-                history.append(((step + 1) / per_epoch, scores))
-                if all(value is None for value in scores):
-                    break
-            if tick is not None and (step + 1) % 16 == 0:
-                tick(16 * cohort.size)
+    for step in range(total):
+        within = step % per_epoch
+        if within == 0:
+            key: Key = ["order", protocol.seed, repeat, step // per_epoch]
+            order = torch.from_numpy(permutation(key, n)).to(data.train_x.device)
+        rows = order[within * protocol.batch_size : (within + 1) * protocol.batch_size]
+        seed = integer_seed(["mask", protocol.seed, repeat, step])
+        outputs = cohort.outputs(data.train_x[rows], seed)
+        loss(outputs, data.train_y[rows]).backward()  # type: ignore[no-untyped-call]
+        cohort.update(rate_factor(step, total, protocol.schedule))
+        if step + 1 in checkpoints:
+            scores = _score(cohort.evaluate(data.validation_x), data, score)
+            history.append(((step + 1) / per_epoch, scores))
+            if all(value is None for value in scores):
+                break
+        if tick is not None and (step + 1) % 16 == 0:
+            tick(16 * cohort.size)
     return history
 
 

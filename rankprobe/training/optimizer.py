@@ -41,16 +41,20 @@ class CohortAdamW:
 
     @torch.no_grad()
     def step(self, factor: float) -> None:
-        """Update every member at ``factor`` times its peak rate, and drop the gradients."""
-        gradients = self._by_rate([stack.grad for stack in self.stacks if stack.grad is not None])
+        """Update every member at ``factor`` times its peak rate, and drop the gradients.
+
+        Tensors that the network did not use have no gradient and stay as they are.
+        """
+        used = {i: stack.grad for i, stack in enumerate(self.stacks) if stack.grad is not None}
+        gradients = self._by_rate(list(used.values()))
         for index, rate in enumerate(self.rates):
             adamw(
-                self.values[index],
+                [self.values[index][i] for i in used],
                 gradients[index],
-                self.means[index],
-                self.squares[index],
+                [self.means[index][i] for i in used],
+                [self.squares[index][i] for i in used],
                 [],
-                self.steps[index],
+                [self.steps[index][i] for i in used],
                 fused=True,
                 amsgrad=False,
                 beta1=BETAS[0],
@@ -65,5 +69,6 @@ class CohortAdamW:
 
     def _by_rate(self, stacks: Sequence[Tensor]) -> list[list[Tensor]]:
         """For every rate, the slices of all stacks that belong to its members."""
-        parts = zip(*(stack.split(self.sizes) for stack in stacks), strict=True)
+        split = (torch.split(stack, self.sizes) for stack in stacks)
+        parts = zip(*split, strict=True)
         return [list(part) for part in parts]

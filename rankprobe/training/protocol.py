@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 import torch
@@ -36,8 +36,8 @@ class TrainingProtocol:
     """
 
     objective: Literal["classification", "regression"]
-    adapter: Adapter = Adapter()
-    scaffold: Scaffold = Scaffold()
+    adapter: Adapter = field(default_factory=Adapter)
+    scaffold: Scaffold = field(default_factory=Scaffold)
     seed: int = 0
     batch_size: int = 128
     weight_decay: float = 0.01
@@ -57,7 +57,9 @@ class Score:
 class Scorer(Protocol):
     """Turns raw outputs, (n, outputs) in original units, into the task's metric."""
 
-    def __call__(self, split: Literal["validation", "test"], outputs: NDArray[Any]) -> Score: ...
+    def __call__(self, split: Literal["validation", "test"], outputs: NDArray[Any]) -> Score:
+        """Score the outputs on one split."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +77,7 @@ class TrainingData:
     scale: float
 
     @classmethod
-    def of(cls, task: Task, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Any:
+    def of(cls, task: Task, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Self:
         """Tensors of a task on a device."""
 
         def inputs(x: NDArray[np.float32]) -> Tensor:
@@ -119,10 +121,12 @@ def train(
     """
     start = time.perf_counter()
     repeat, epochs = _one_cohort(members)
+    devices = [torch.device(protocol.device)] if protocol.device.startswith("cuda") else []
     try:
-        cohort = build_cohort(backbone, members, protocol, data.train_x[:2])
-        history = fit(cohort, data, protocol, score, repeat=repeat, epochs=epochs, tick=tick)
-        outputs = cohort.evaluate(data.test_x) * data.scale + data.shift
+        with torch.random.fork_rng(devices):
+            cohort = build_cohort(backbone, members, protocol, data.train_x[:2])
+            history = fit(cohort, data, protocol, score, repeat=repeat, epochs=epochs, tick=tick)
+            outputs = cohort.evaluate(data.test_x) * data.scale + data.shift
     except (RuntimeError, MemoryError) as error:
         raise TrainingError(f"{_names(members)}: {error}") from error
     seconds = (time.perf_counter() - start) / len(members)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
-from torch.nn import functional as F
 
 from rankprobe.lowrank import attach, initial_state
 from rankprobe.lowrank.randomness import integer_seed
@@ -93,7 +92,7 @@ class Cohort:
         self.module.eval()
         widths = [stack.shape[1] for stack in self.stacks.values() if stack.dim() > 2]
         chunk = max(1, _EVALUATION_VALUES // (self.size * max([*widths, x[0].numel()])))
-        parts = [self.outputs(part, seed=0) for part in x.split(chunk)]
+        parts = [self.outputs(part, seed=0) for part in x.split(chunk)]  # type: ignore[no-untyped-call]
         self.module.train()
         return torch.cat(parts, dim=1)
 
@@ -177,5 +176,5 @@ def _stack(tensors: Sequence[Tensor], *, like: Tensor) -> Tensor:
     shape = [max(sizes) for sizes in zip(*(tensor.shape for tensor in tensors), strict=True)]
     stack = like.new_zeros(len(tensors), *shape)
     for index, tensor in enumerate(tensors):
-        stack[(index, *map(slice, tensor.shape))] = tensor
+        stack[index][tuple(slice(size) for size in tensor.shape)] = tensor
     return stack

@@ -1,0 +1,209 @@
+"""The command line: parse, call, print. Everything slow is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from rankprobe.errors import ConfigError, RankprobeError, TrainingError
+
+if TYPE_CHECKING:
+    from rankprobe.config import TaskConfig
+    from rankprobe.data.task import Task
+
+EXIT_FAILED, EXIT_WRONG, EXIT_INTERRUPTED = 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], None] = options.command
+    try:
+        command(options)
+    except TrainingError as error:
+        return _complain(error, EXIT_FAILED)
+    except RankprobeError as error:
+        return _complain(error, EXIT_WRONG)
+    except KeyboardInterrupt:
+        print(
+            "\nrankprobe: interrupted; everything finished so far is kept, and the same command "
+            "goes on from there",
+            file=sys.stderr,
+        )
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of stdout left, as `head` does; keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="rankprobe",
+        description="Measure how complex a task is: the smallest adapter rank, on a frozen "
+        "random network, that reaches a chosen share of full training.",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    measure = commands.add_parser("measure", help="measure the minimal rank of a task")
+    _task_arguments(measure)
+    measure.add_argument("--out", type=Path, metavar="DIR", help="run folder (runs/NAME)")
+    measure.add_argument("--target", type=float, metavar="Q", help="share to reach (0.95)")
+    measure.add_argument("--ranks", metavar="1,2,4", help="measure exactly these ranks")
+    measure.add_argument("--repeats", type=int, metavar="N", help="repeats of every rank (5)")
+    measure.add_argument("--workers", type=int, metavar="N", help="train in N local processes")
+    measure.add_argument("--executor", metavar="tcp://HOST:PORT", help="train on a Dask cluster")
+    measure.add_argument("--storage", metavar="URL", help="record in this database")
+    measure.add_argument("--fresh", action="store_true", help="throw away what DIR holds")
+    measure.add_argument("--json", action="store_true", help="print the result as JSON alone")
+    measure.add_argument("--quiet", action="store_true", help="no progress")
+    measure.set_defaults(command=_measure)
+
+    check = commands.add_parser("check", help="find what is wrong, and estimate time and memory")
+    _task_arguments(check)
+    check.set_defaults(command=_check)
+
+    init = commands.add_parser("init", help="write a dataset.yaml for a data file")
+    init.add_argument("data", type=Path, metavar="DATA", help=".csv, .tsv, .parquet or .npz")
+    init.add_argument("--label", metavar="COLUMN", help="column to predict (the last one)")
+    init.add_argument("--out", type=Path, metavar="FILE", help="where to (beside the data)")
+    init.set_defaults(command=_init)
+
+    for name, default, text in (
+        ("figure", "rank.png", "draw results into one figure (.png, .pdf, .svg)"),
+        ("report", "report.html", "write results into one HTML page"),
+    ):
+        reading = commands.add_parser(name, help=text)
+        reading.add_argument("results", nargs="+", metavar="RESULT", help="run folder or JSON")
+        reading.add_argument("-o", "--out", type=Path, default=Path(default), metavar="FILE")
+        reading.set_defaults(command=_figure if name == "figure" else _report)
+    return parser
+
+
+def _task_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, metavar="dataset.yaml")
+    parser.add_argument("--seed", type=int, metavar="S", help="replaces the seed of the file")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--trust", action="store_true", help="let the file run code of yours")
+
+
+def _measure(options: argparse.Namespace) -> None:
+    from rankprobe.api import measure_and_save
+
+    config, task = _load(options)
+    from rankprobe.progress import Watch
+
+    with Watch(quiet=options.quiet or options.json) as watch:
+        result = measure_and_save(
+            config,
+            task,
+            folder=options.out or Path("runs") / config.name,
+            device=options.device,
+            workers=options.workers,
+            executor=options.executor,
+            storage=options.storage,
+            fresh=options.fresh,
+            progress=watch,
+        )
+    if options.json:
+        sys.stdout.write(result.to_json())
+        return
+    from rankprobe.reporting.tables import summary
+
+    _print(summary(result))
+
+
+def _check(options: argparse.Namespace) -> None:
+    config, task = _load(options)
+    from rankprobe.search.check import check_task
+
+    _print(check_task(config, task, device=options.device).words())
+
+
+def _init(options: argparse.Namespace) -> None:
+    from rankprobe.starter import write_starter
+
+    file = write_starter(options.data, label=options.label, out=options.out)
+    print(f"{file} is written; measure it with:\n    rankprobe measure {file}")
+
+
+def _figure(options: argparse.Namespace) -> None:
+    from rankprobe.records import load_result
+    from rankprobe.reporting.folder import draw_figure
+
+    print(draw_figure([load_result(path) for path in options.results], options.out))
+
+
+def _report(options: argparse.Namespace) -> None:
+    from rankprobe.records import load_result
+    from rankprobe.reporting.folder import write_report
+
+    print(write_report([load_result(path) for path in options.results], options.out))
+
+
+def _load(options: argparse.Namespace) -> tuple[TaskConfig, Task]:
+    from rankprobe.config import load_config
+    from rankprobe.data.load import load_task
+
+    search = {
+        "target": getattr(options, "target", None),
+        "ranks": _ranks(getattr(options, "ranks", None)),
+        "repeats": getattr(options, "repeats", None),
+    }
+    overrides: dict[str, Any] = {}
+    if given := {key: value for key, value in search.items() if value is not None}:
+        overrides["search"] = given
+    if options.seed is not None:
+        overrides["seed"] = options.seed
+    config = load_config(options.config, overrides=overrides, trust=options.trust)
+    return config, load_task(config, trust=options.trust)
+
+
+def _ranks(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(
+            f"--ranks {text}: give whole numbers with commas between them, such as 1,2,4"
+        ) from None
+
+
+def _print(renderable: Any) -> None:
+    from rich.console import Console
+
+    Console(highlight=False, soft_wrap=False).print(renderable)
+
+
+def _complain(error: RankprobeError, status: int) -> int:
+    problems = error.problems if isinstance(error, ConfigError) else ()
+    if len(problems) > 1:
+        print(f"rankprobe: {len(problems)} problems:", file=sys.stderr)
+        print("\n".join(f"  {problem}" for problem in problems), file=sys.stderr)
+    else:
+        print(f"rankprobe: {error}", file=sys.stderr)
+    return status
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints look like ours."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"rankprobe: {message}\n    see `{self.prog} --help`", file=sys.stderr)
+        sys.exit(EXIT_WRONG)
+
+
+class _Version(argparse.Action):
+    """Prints the version without importing more than the parser does."""
+
+    def __call__(self, *_: Any) -> None:
+        from rankprobe import __version__
+
+        print(f"rankprobe {__version__}")
+        sys.exit(0)

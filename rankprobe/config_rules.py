@@ -1,0 +1,243 @@
+"""Rules between settings that no single field can hold: what is inferred, what goes with what.
+
+The settings may be wrong in any other way here, so nothing is taken for granted about their types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import Any
+
+from rankprobe.errors import Problem
+from rankprobe.settings import Settings, Where
+
+METRICS = {
+    "accuracy": "classification",
+    "balanced_accuracy": "classification",
+    "auroc": "classification",
+    "log_loss": "classification",
+    "r2": "regression",
+    "mse": "regression",
+}
+_LOSSES = ("log_loss", "mse")
+_SUFFIXES = {
+    ".npz": "arrays",
+    ".npy": "arrays",
+    ".csv": "table",
+    ".tsv": "table",
+    ".parquet": "table",
+}
+_READABLE = "readable are .npz or a pair of .npy (arrays), and .csv, .tsv or .parquet (table)"
+# Keys of `data` that a source uses beside `source` and `standardize`; it needs the first.
+_USED = {
+    "arrays": ("path", "features", "target", "split"),
+    "table": ("path", "features", "target", "split"),
+    "sklearn": ("name", "split"),
+    "python": ("factory", "features", "target", "split"),
+}
+_BY = ("column", "group", "time")
+
+
+def spelled_out(settings: Settings) -> Settings:
+    """Settings with the short forms ``data: FILE`` and ``split: COLUMN`` written in full."""
+    data = settings.get("data")
+    if isinstance(data, str):
+        data = {"path": data}
+    if isinstance(data, dict) and isinstance(data.get("split"), str):
+        data = {**data, "split": {"column": data["split"]}}
+    return {**settings, "data": data} if "data" in settings else settings
+
+
+def completed(settings: Settings, name: str) -> Settings:
+    """Settings with the task's name, and the source of data, where they can be inferred."""
+    settings = {"name": name, **settings}
+    data = settings.get("data")
+    if isinstance(data, dict) and "source" not in data:
+        suffixes = [PurePath(path).suffix.lower() for path in _paths(data)]
+        source = _SUFFIXES.get(suffixes[0]) if suffixes else None
+        if not suffixes and "name" in data:
+            source = "sklearn"
+        elif not suffixes and "factory" in data:
+            source = "python"
+        if source:
+            settings["data"] = {"source": source, **data}
+    return settings
+
+
+def conflicts(
+    settings: Settings, where: Where, *, trust: bool, from_file: bool
+) -> Iterator[Problem]:
+    """Everything that is wrong between settings.
+
+    Args:
+        settings: Completed settings.
+        where: Place of a key, for messages.
+        trust: Whether a source may run the user's code.
+        from_file: Whether the data must be named; arrays given in Python need no name.
+    """
+    yield from _metric_conflicts(settings, where)
+    data = settings.get("data")
+    if data is None and from_file:
+        yield Problem(
+            "`data` is missing", where(("data",)), "name the data, for example `data: letters.npz`"
+        )
+    if isinstance(data, dict):
+        yield from _source_conflicts(data, where, trust=trust, from_file=from_file)
+        yield from _role_conflicts(data, where)
+        if isinstance(data.get("split"), dict):
+            yield from _split_conflicts(data, data["split"], where)
+
+
+def _metric_conflicts(settings: Settings, where: Where) -> Iterator[Problem]:
+    objective, metric, search = (settings.get(key) for key in ("objective", "metric", "search"))
+    fits = METRICS.get(metric) if isinstance(metric, str) else None
+    if fits and objective in METRICS.values() and objective != fits:
+        names = [name for name, kind in METRICS.items() if kind == objective]
+        yield Problem(
+            f"the metric `{metric}` is for {fits}, and the objective is {objective}",
+            where(("metric",)),
+            f"metrics for {objective}: {', '.join(names)}",
+        )
+    if metric in _LOSSES and isinstance(search, dict) and search.get("floor") == "none":
+        yield Problem(
+            f"`floor: none` has no meaning for `{metric}`: a loss has no share to reach",
+            where(("search", "floor")),
+            "write `floor: chance` or `floor: head`",
+        )
+
+
+def _source_conflicts(
+    data: Settings, where: Where, *, trust: bool, from_file: bool
+) -> Iterator[Problem]:
+    source, paths = data.get("source", "arrays"), _paths(data)
+    if source not in _USED:
+        return
+    used = _USED[source]
+    if data.get(used[0]) is None and (from_file or "source" in data):
+        yield Problem(
+            f"`data.{used[0]}` is missing: the source `{source}` needs it",
+            where(("data",)),
+            "name the data, for example `data: letters.npz`" if used[0] == "path" else "",
+        )
+    if "path" in used and paths:
+        yield from _path_conflicts(source, paths, where)
+    if _is_pair(data):
+        used = ("path", "split")
+    for key in sorted({key for keys in _USED.values() for key in keys} & data.keys() - {*used}):
+        what = "a pair of .npy files" if _is_pair(data) else f"the source `{source}`"
+        yield Problem(f"`data.{key}` means nothing to {what}", where(("data", key)), "remove it")
+    if source == "python" and not trust:
+        yield Problem(
+            "the source `python` runs code of your own, which needs your consent",
+            where(("data", "source")),
+            "add --trust to the command (trust=True in Python) if you trust this file",
+        )
+
+
+def _path_conflicts(source: str, paths: list[str], where: Where) -> Iterator[Problem]:
+    suffixes = [PurePath(path).suffix.lower() for path in paths]
+    if any(_SUFFIXES.get(suffix) != source for suffix in suffixes):
+        message = f"the source `{source}` cannot read `{', '.join(paths)}`"
+        yield Problem(message, where(("data", "path")), _READABLE)
+    elif suffixes == [".npy"]:
+        yield Problem(
+            "one .npy file holds the inputs or the targets, not both",
+            where(("data", "path")),
+            "give a pair: `path: [x.npy, y.npy]`",
+        )
+    elif len(suffixes) > 1 and suffixes != [".npy", ".npy"]:
+        yield Problem("only .npy files come in pairs", where(("data", "path")), "give one file")
+
+
+def _role_conflicts(data: Settings, where: Where) -> Iterator[Problem]:
+    """Names that are listed where one is wanted, or that play two roles."""
+    if data.get("source") in ("arrays", "python"):
+        for key in ("features", "target"):
+            if isinstance(data.get(key), list):
+                yield Problem(
+                    f"`data.{key}` must name one array, not a list",
+                    where(("data", key)),
+                    "join the arrays in one when you write the file",
+                )
+    for name in _names(data.get("features")):
+        if name in _names(data.get("target")):
+            yield Problem(
+                f"`{name}` is both a feature and the target",
+                where(("data", "features")),
+                "remove it from `features`",
+            )
+
+
+def _split_conflicts(data: Settings, split: Settings, where: Where) -> Iterator[Problem]:
+    def problem(key: str, message: str, hint: str) -> Problem:
+        return Problem(message, where(("data", "split", key)), hint)
+
+    source = data.get("source")
+    named = source in ("arrays", "table", "python") and not _is_pair(data)
+    by = [key for key in _BY if split.get(key) is not None]
+    if len(by) > 1:
+        yield problem(by[1], f"a split goes by {by[0]} or by {by[1]}, not both", "keep one of them")
+    if by and not named:
+        yield problem(
+            by[0], f"`data.split.{by[0]}` needs data with named columns or arrays",
+            "give shares instead: {test: 0.2, validation: 0.1}",
+        )  # fmt: skip
+    if "column" in by and split.get("test") is not None:
+        yield problem(
+            "test", "`data.split.test` means nothing beside `column`, which says what is test",
+            "remove one of them",
+        )  # fmt: skip
+    parts = {key: split.get(key) for key in ("test", "validation")}
+    shares = [part for part in parts.values() if isinstance(part, int | float)]
+    if len(shares) == 2 and all(0 < share < 1 for share in shares) and sum(shares) >= 1:
+        yield problem(
+            "test", f"test and validation take {sum(shares):g} of the data and leave none to train",
+            "give shares that add up to less than 1, such as {test: 0.2, validation: 0.1}",
+        )  # fmt: skip
+    yield from _array_conflicts(data, parts, named and source != "table", by, where)
+
+
+def _array_conflicts(
+    data: Settings, parts: Settings, named: bool, by: list[str], where: Where
+) -> Iterator[Problem]:
+    """Arrays named for a split: only where arrays have names, each in one role."""
+    taken = {_first(data.get("features"), "x"): "train", _first(data.get("target"), "y"): "train"}
+    for key, part in parts.items():
+        if not isinstance(part, list):
+            continue
+        if not named or by:
+            yield Problem(
+                f"`data.split.{key}` names arrays, which only an .npz file without "
+                "`column`, `group` or `time` can do",
+                where(("data", "split", key)),
+                "give a share instead, such as 0.2",
+            )
+            continue
+        for name in part:
+            if name in taken:
+                yield Problem(
+                    f"the array `{name}` is named for {key} and for {taken[name]}: "
+                    "scores on rows seen in training mean nothing",
+                    where(("data", "split", key)),
+                    f"name other arrays, such as [x_{key}, y_{key}]",
+                )
+            taken[str(name)] = key
+
+
+def _paths(data: Settings) -> list[str]:
+    path = data.get("path")
+    items = list(path.values()) if isinstance(path, dict) else path
+    return [item for item in (items if isinstance(items, list) else [items]) if type(item) is str]
+
+
+def _is_pair(data: Settings) -> bool:
+    return len(_paths(data)) > 1
+
+
+def _names(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value] if isinstance(value, str) else []
+
+
+def _first(value: Any, default: str) -> str:
+    return value if isinstance(value, str) else default

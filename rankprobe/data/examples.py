@@ -1,0 +1,98 @@
+"""What a source hands over: targets, given splits, and a way to turn rows into inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankprobe.errors import DataError
+
+Rows = NDArray[np.intp]
+Inputs = NDArray[np.float32]
+Encoded = tuple[list[Inputs], Mapping[str, str]]
+Encoder = Callable[[Sequence[Rows]], Encoded]
+Scaling = Literal["none", "pixels", "features"]
+
+FREE, TRAIN, VALIDATION, TEST = -1, 0, 1, 2
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Examples as a source read them, before they are divided.
+
+    Attributes:
+        holder: The file or set they come from, for messages.
+        target: Name of the target, for messages.
+        y: Targets: (n,) or (n, outputs); numbers, truth values or text.
+        fixed: (n,) the split that each example was given to: `TRAIN`, `VALIDATION`, `TEST`,
+            or `FREE` for those still to be divided.
+        by: (n,) values of the column to divide by, if there is one.
+        encode: From the rows of each split, training first, to its inputs; anything that is
+            fitted is fitted on the first. Also returns what was done, by column.
+    """
+
+    holder: str
+    target: str
+    y: NDArray[Any]
+    fixed: NDArray[np.int8]
+    by: NDArray[Any] | None
+    encode: Encoder
+
+
+def scaled(parts: Sequence[Inputs], how: Scaling) -> tuple[list[Inputs], str]:
+    """Inputs with mean 0 and standard deviation 1 over the first part, the training split.
+
+    Args:
+        parts: Inputs (n, ...) of each split.
+        how: ``pixels``: one mean and deviation for all features; ``features``: each its own,
+            and a feature that never changes in training becomes 0; ``none``: untouched.
+
+    Returns:
+        The scaled parts, and what was done in words.
+    """
+    if how == "none":
+        return list(parts), "as they are"
+    axis = 0 if how == "features" else None
+    mean = parts[0].mean(axis=axis, dtype=np.float64)
+    deviation = parts[0].std(axis=axis, dtype=np.float64)
+    # Rounding can leave a constant feature a deviation, far below what float32 can tell apart.
+    constant = deviation <= 1e-7 * np.abs(mean)
+    factor = np.where(constant, 0.0, 1.0 / np.where(constant, 1.0, deviation))
+    result = [((part - mean) * factor).astype(np.float32) for part in parts]
+    if how == "features":
+        return result, "each feature to mean 0 and standard deviation 1 in training"
+    return result, f"mean {float(mean):.6g} taken off, divided by {float(deviation):.6g}"
+
+
+def numbers(values: NDArray[Any], name: str, holder: str) -> Inputs:
+    """Numbers or truth values as float32.
+
+    Raises:
+        DataError: Something else, or NaN, infinite or too large values.
+    """
+    if values.dtype.kind not in "biuf":
+        raise DataError(
+            f"`{name}` in {holder} holds {_kind(values)}, not numbers: "
+            "save it as an array of numbers, or use a table for mixed columns"
+        )
+    with np.errstate(over="ignore"):
+        result = values.astype(np.float32)
+    bad = ~np.isfinite(result)
+    if bad.any():
+        flat = bad.reshape(len(bad), -1)
+        feature = np.unravel_index(int(flat.any(axis=0).argmax()), bad.shape[1:])
+        where = f"feature {', '.join(str(int(i)) for i in feature)} of " if feature else ""
+        raise DataError(
+            f"{where}`{name}` in {holder}: NaN, infinite or too large values in "
+            f"{int(flat.any(axis=1).sum())} of {len(bad)} rows; fill them in or remove the rows"
+        )
+    return result
+
+
+def _kind(values: NDArray[Any]) -> str:
+    kinds = {"O": "Python objects", "U": "text", "S": "text", "M": "dates", "c": "complex numbers"}
+    return kinds.get(values.dtype.kind, f"values of type {values.dtype}")

@@ -1,0 +1,167 @@
+"""From a configuration to a `Task`: read by the source, divide, encode, check."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankprobe.config import SplitConfig, TaskConfig
+from rankprobe.config_rules import METRICS
+from rankprobe.data.arrays import Pair, examples_from_pairs, read_arrays
+from rankprobe.data.examples import TEST, Examples, Rows
+from rankprobe.data.names import missing_names
+from rankprobe.data.python import read_python
+from rankprobe.data.sklearn_sets import read_bundled
+from rankprobe.data.splits import divided
+from rankprobe.data.table import read_table
+from rankprobe.data.targets import Target, encoded_target
+from rankprobe.data.task import Objective, Split, Task
+from rankprobe.errors import ConfigError, DataError, Problem
+
+SOURCES: dict[str, Callable[[TaskConfig], Examples]] = {
+    "arrays": read_arrays,
+    "table": read_table,
+    "sklearn": read_bundled,
+    "python": read_python,
+}
+MIN_ROWS = 10
+# Below this share of the largest class, the smallest is flagged as `imbalanced`.
+IMBALANCE = 0.1
+
+
+def load_task(config: TaskConfig, *, trust: bool = False) -> Task:
+    """Load the data that a configuration names.
+
+    Args:
+        config: From `rankprobe.config.load_config` or ``config_from_settings``.
+        trust: Allow a source that runs the user's code.
+
+    Raises:
+        ConfigError: A file, column or array that is named is not there, or consent is missing.
+        DataError: The data cannot be read, or no measurement can be made on it.
+    """
+    data = config.data
+    if data is None or (data.source in ("arrays", "table") and data.path is None):
+        raise ConfigError(
+            Problem("no data is named", config.where("data"), "write `data: FILE`, or give arrays")
+        )
+    if data.source == "python" and not trust:
+        raise ConfigError(
+            Problem(
+                "the source `python` runs code of your own, which needs your consent",
+                config.where("data", "source"),
+                "add --trust to the command (trust=True in Python) if you trust this file",
+            )
+        )
+    problems = list(missing_names(data, config.folder, lambda *keys: config.where("data", *keys)))
+    if problems:
+        raise ConfigError(problems)
+    return _task(SOURCES[data.source](config), config)
+
+
+def task_from_arrays(
+    x: Any,
+    y: Any,
+    *,
+    config: TaskConfig,
+    test: Pair | None = None,
+    validation: Pair | None = None,
+) -> Task:
+    """A task from arrays in memory; ``config.data`` says how to divide and standardise them.
+
+    Args:
+        x: Inputs (n, ...): numbers.
+        y: Targets (n,) or (n, outputs).
+        config: Its ``data.path`` and names are not looked at.
+        test: Inputs and targets to score on; else they are cut from ``x`` and ``y``.
+        validation: Inputs and targets to choose learning rates on; else cut from ``x`` and ``y``.
+
+    Raises:
+        DataError: No measurement can be made on these arrays.
+    """
+    examples = examples_from_pairs((x, y), config, test=test, validation=validation)
+    return _task(examples, config)
+
+
+def _task(examples: Examples, config: TaskConfig) -> Task:
+    rows = len(examples.y)
+    if rows < MIN_ROWS:
+        raise DataError(
+            f"{examples.holder} has {rows} rows; a measurement needs at least {MIN_ROWS}"
+        )
+    target = encoded_target(
+        examples.y, _objective(config), name=examples.target, holder=examples.holder
+    )
+    strata = target.y if target.objective == "classification" else None
+    split = config.data.split if config.data else SplitConfig()
+    parts = divided(split, examples.fixed, examples.by, strata, examples.holder)
+    flags = _checked_targets(target, parts, examples)
+    inputs, done = examples.encode(parts)
+    train, validation, test = (
+        Split(np.ascontiguousarray(x), np.ascontiguousarray(target.y[part]))
+        for x, part in zip(inputs, parts, strict=True)
+    )
+    given = bool((examples.fixed == TEST).any() or split.column)
+    if _repeated(train, validation, test, examples.holder, given=given):
+        flags = (*flags, "duplicates_across_splits")
+    return Task(
+        name=config.name,
+        objective=target.objective,
+        metric=config.metric or ("accuracy" if strata is not None else "r2"),
+        train=train,
+        validation=validation,
+        test=test,
+        outputs=len(target.classes) or target.y.shape[1],
+        classes=target.classes,
+        flags=flags,
+        preprocessing={**done, examples.target: f"{target.objective}: {target.reason}"},
+    )
+
+
+def _objective(config: TaskConfig) -> Objective | None:
+    """The objective as configured, or as the metric implies it."""
+    if config.objective or not config.metric:
+        return config.objective
+    return "classification" if METRICS[config.metric] == "classification" else "regression"
+
+
+def _checked_targets(
+    target: Target, parts: tuple[Rows, Rows, Rows], examples: Examples
+) -> tuple[str, ...]:
+    """Refuse splits that cannot be learned or scored; flag classes of very different sizes."""
+    what = f"the target `{examples.target}` in {examples.holder}"
+    if target.objective == "regression":
+        for name, part in zip(("training", "validation", "test"), parts, strict=True):
+            if not np.ptp(target.y[part], axis=0).any():
+                raise DataError(f"{what} never changes in the {name} split; R² needs it to vary")
+        return ()
+    counts = np.bincount(target.y[parts[0]], minlength=len(target.classes))
+    if not counts.all():
+        name = target.classes[int(counts.argmin())]
+        raise DataError(f"{what}: the class {name!r} has no example in the training split")
+    return ("imbalanced",) if counts.min() < IMBALANCE * counts.max() else ()
+
+
+def _repeated(train: Split, validation: Split, test: Split, holder: str, *, given: bool) -> bool:
+    """Whether an example, target included, is in two splits; refused if all given test rows are."""
+    seen, chosen, scored = (_fingerprints(split) for split in (train, validation, test))
+    # Validation may have been cut from the same arrays that the test rows repeat.
+    if given and scored <= seen | chosen:
+        raise DataError(
+            f"every test row of {holder} is also a training row: scores on rows seen in training "
+            "mean nothing; give test rows of their own"
+        )
+    return not (seen.isdisjoint(scored) and seen.isdisjoint(chosen) and chosen.isdisjoint(scored))
+
+
+def _fingerprints(split: Split) -> set[bytes]:
+    """A short hash of every example; adding 0 makes the two zeros of floats one."""
+    rows: NDArray[Any] = split.x.reshape(len(split), -1) + np.float32(0)
+    return {
+        hashlib.blake2b(x.tobytes() + y.tobytes(), digest_size=16).digest()
+        for x, y in zip(rows, split.y, strict=True)
+    }

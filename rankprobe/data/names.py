@@ -1,0 +1,98 @@
+"""Which files, columns and arrays a configuration names, and which of them are missing."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rankprobe.config_problems import nearest
+from rankprobe.errors import Problem
+
+if TYPE_CHECKING:
+    from rankprobe.config import DataConfig
+
+Where = Callable[..., str]
+
+
+def missing_names(data: DataConfig, folder: Path, where: Where) -> Iterator[Problem]:
+    """A problem for every file, column or array that is named and not there.
+
+    Only what names things in a file is looked at; a file that cannot be read at all is left to
+    the reading of it.
+
+    Args:
+        data: The data's settings.
+        folder: What paths are relative to.
+        where: Place of a key of ``data``, for messages.
+    """
+    absent = [path for path in paths(data, folder) if not path.is_file()]
+    for path in absent:
+        kind = "is a folder, not a file" if path.is_dir() else "is not there"
+        yield Problem(f"the file `{path}` {kind}", where("path"), _neighbour(path))
+    if absent or data.path is None or isinstance(data.path, tuple):
+        return
+    known = names_in(folder / data.path)
+    if known is None:
+        return
+    what = "array" if data.source == "arrays" else "column"
+    for keys, name in _wanted(data):
+        if name not in known:
+            yield missing_name(name, known, what, data.path, where(*keys))
+
+
+def missing_name(name: str, known: list[str], what: str, holder: str, where: str) -> Problem:
+    """The problem of one name that is not there, with the names that are."""
+    known = [other for other in known if other]
+    listed = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
+    hint = nearest(name, known) or f"{what}s that are there: {listed}"
+    return Problem(f"there is no {what} `{name}` in {holder}", where, hint)
+
+
+def paths(data: DataConfig, folder: Path) -> list[Path]:
+    """The files that hold the data."""
+    given = data.path if isinstance(data.path, tuple) else (data.path,)
+    return [folder / path for path in given if path is not None]
+
+
+def names_in(path: Path) -> list[str] | None:
+    """Names of the arrays or columns in a file; ``None`` where they cannot be read."""
+    try:
+        if path.suffix.lower() == ".npz":
+            with zipfile.ZipFile(path) as archive:
+                return [name.removesuffix(".npy") for name in archive.namelist()]
+        if path.suffix.lower() == ".parquet":
+            from pyarrow import parquet
+
+            return [str(name) for name in parquet.read_schema(path).names]
+        from rankprobe.data.table import read_header
+
+        return read_header(path)
+    except (ImportError, OSError, ValueError, zipfile.BadZipFile):
+        return None
+
+
+def _wanted(data: DataConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Every name the settings give, with its key under ``data``."""
+    for key, value in (("features", data.features), ("target", data.target)):
+        if isinstance(value, str):
+            yield (key,), value
+        for index, name in enumerate(value if isinstance(value, tuple) else ()):
+            yield (key, index), name
+    split = data.split
+    for key in ("column", "group", "time"):
+        if name := getattr(split, key):
+            yield ("split", key), name
+    for key in ("test", "validation") if data.source == "arrays" else ():
+        part = getattr(split, key)
+        for index, name in enumerate(part if isinstance(part, tuple) else ()):
+            yield ("split", key, index), name
+
+
+def _neighbour(path: Path) -> str:
+    try:
+        entries = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return f"the folder {path.parent} is not there either; paths are relative to the settings"
+    return nearest(path.name, sorted(entries)) or "paths are relative to the folder of the settings"

@@ -1,0 +1,62 @@
+"""The source ``python``: a function of the user's that returns arrays."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rankprobe.config import TaskConfig
+from rankprobe.data.arrays import examples_from_names, examples_from_pairs
+from rankprobe.data.examples import Examples
+from rankprobe.errors import DataError
+
+
+def read_python(config: TaskConfig) -> Examples:
+    """Call ``data.factory``, a ``module:function`` that returns ``(x, y)`` or named arrays.
+
+    The module is a file beside the settings, else any module that can be imported. Only call this
+    with the user's consent: it runs their code.
+
+    Raises:
+        DataError: There is no such function, it fails, or it returns something else.
+    """
+    assert config.data is not None
+    assert config.data.factory is not None
+    factory = config.data.factory
+    function = _function(factory, config.folder)
+    try:
+        made = function()
+    except Exception as error:
+        raise DataError(f"`{factory}` failed: {type(error).__name__}: {error}") from error
+    if isinstance(made, Mapping):
+        return examples_from_names(list(made), made.__getitem__, config, factory)
+    if isinstance(made, tuple) and len(made) == 2:
+        return examples_from_pairs((made[0], made[1]), config, holder=factory)
+    raise DataError(
+        f"`{factory}` returned {type(made).__name__}; return (x, y), or a dict of arrays"
+    )
+
+
+def _function(factory: str, folder: Path) -> Callable[[], Any]:
+    name, _, attribute = factory.partition(":")
+    file = folder / f"{name.replace('.', '/')}.py"
+    try:
+        if file.is_file():
+            spec = importlib.util.spec_from_file_location(name, file)
+            assert spec is not None
+            assert spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        else:
+            module = importlib.import_module(name)
+    except Exception as error:
+        raise DataError(
+            f"the module of `{factory}` cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    function = getattr(module, attribute, None)
+    if not callable(function):
+        raise DataError(f"the module `{name}` has no function `{attribute}`")
+    return function  # type: ignore[no-any-return]

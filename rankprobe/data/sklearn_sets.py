@@ -1,0 +1,53 @@
+"""The source ``sklearn``: the data sets that come with scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankprobe.config import TaskConfig
+from rankprobe.data.examples import FREE, Encoded, Examples, Rows, Scaling, scaled
+from rankprobe.errors import DataError
+
+
+def read_bundled(config: TaskConfig) -> Examples:
+    """Load the set that ``data.name`` names.
+
+    Raises:
+        DataError: scikit-learn is not installed.
+    """
+    assert config.data is not None
+    assert config.data.name is not None
+    try:
+        from sklearn import datasets
+    except ImportError:
+        raise DataError(
+            "the bundled sets need scikit-learn: pip install 'rankprobe[sklearn]'"
+        ) from None
+    name = config.data.name
+    bunch = getattr(datasets, f"load_{name}")()
+    y = bunch.target
+    if name in ("iris", "wine", "breast_cancer"):
+        y = np.asarray(bunch.target_names, dtype=np.str_)[y]
+    # Digits are pictures, so one scale for all pixels; the others are tables of quantities.
+    scaling: Scaling = "pixels" if name == "digits" else "features"
+    how: Scaling = scaling if config.data.standardize is not False else "none"
+    inputs = bunch.data.astype(np.float32)
+    return Examples(
+        holder=name,
+        target="target",
+        y=y,
+        fixed=np.full(len(y), FREE, dtype=np.int8),
+        by=None,
+        encode=partial(_encoded, inputs, how),
+    )
+
+
+def _encoded(inputs: NDArray[np.float32], how: Scaling, rows: Sequence[Rows]) -> Encoded:
+    parts, done = scaled([inputs[part] for part in rows], how)
+    described: dict[str, Any] = {"features": f"{inputs.shape[1]} numbers, {done}"}
+    return parts, described

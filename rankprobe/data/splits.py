@@ -1,0 +1,173 @@
+"""Dividing examples into training, validation and test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankprobe.config import SplitConfig
+from rankprobe.data.examples import FREE, TEST, TRAIN, VALIDATION, Rows
+from rankprobe.errors import DataError
+
+DEFAULT_SHARES = {TEST: 0.2, VALIDATION: 0.1}
+NAMES = {TRAIN: "training", VALIDATION: "validation", TEST: "test"}
+_WORDS = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "validation": VALIDATION,
+    "valid": VALIDATION,
+    "val": VALIDATION,
+    "dev": VALIDATION,
+    "test": TEST,
+}
+
+
+def divided(
+    split: SplitConfig,
+    fixed: NDArray[np.int8],
+    by: NDArray[Any] | None,
+    strata: NDArray[np.int64] | None,
+    holder: str,
+) -> tuple[Rows, Rows, Rows]:
+    """Rows of training, validation and test, each ascending.
+
+    Args:
+        split: How to divide.
+        fixed: (n,) examples that were given a split already; the others are `FREE`.
+        by: (n,) values of the column to divide by.
+        strata: (n,) classes whose shares are kept alike in every split.
+        holder: Where the examples come from, for messages.
+
+    Raises:
+        DataError: A split would be empty.
+    """
+    where = fixed.copy()
+    if split.column and by is not None:
+        where = _words(by, split.column, holder)
+    sizes = _sizes(split, where, cut_test=not split.column)
+    free = np.flatnonzero(where == FREE)
+    if split.column:
+        # The column leaves nothing free; what it does not name is cut from its training rows.
+        free = np.flatnonzero(where == TRAIN)
+    if sizes and split.group and by is not None:
+        _assign_groups(where, by, sizes, split, holder)
+    elif sizes and split.time and by is not None:
+        _assign_in_order(where, np.argsort(by, kind="stable"), sizes)
+    elif sizes:
+        _assign_strata(where, free, strata, sizes, split.seed, holder)
+    where[where == FREE] = TRAIN
+    rows = [np.flatnonzero(where == part) for part in (TRAIN, VALIDATION, TEST)]
+    for part, name in NAMES.items():
+        if len(rows[part]) == 0:
+            raise DataError(f"the {name} split of {holder} is empty; change `data.split`")
+    return rows[TRAIN], rows[VALIDATION], rows[TEST]
+
+
+def _words(by: NDArray[Any], column: str, holder: str) -> NDArray[np.int8]:
+    """The splits that a column names."""
+    words = [str(value).strip().lower() for value in by.tolist()]
+    strange = next((i for i, word in enumerate(words) if word not in _WORDS), None)
+    if strange is not None:
+        raise DataError(
+            f"the split column `{column}` in {holder} holds {str(by[strange])!r} in row "
+            f"{strange + 1}; write train, validation or test in every row"
+        )
+    return np.array([_WORDS[word] for word in words], dtype=np.int8)
+
+
+def _sizes(split: SplitConfig, where: NDArray[np.int8], *, cut_test: bool) -> dict[int, int]:
+    """How many rows test and validation still need; a split that was given needs none."""
+    pool = int((where == (FREE if cut_test else TRAIN)).sum())
+    asked = {TEST: split.test, VALIDATION: split.validation}
+    if not cut_test:
+        del asked[TEST]
+    sizes = {}
+    for part, share in asked.items():
+        if pool and not (where == part).any():
+            wanted = share if isinstance(share, float | int) else DEFAULT_SHARES[part]
+            sizes[part] = max(1, int(np.floor(pool * wanted + 0.5)))
+    return sizes
+
+
+def _assign_strata(
+    where: NDArray[np.int8],
+    free: Rows,
+    strata: NDArray[np.int64] | None,
+    sizes: dict[int, int],
+    seed: int,
+    holder: str,
+) -> None:
+    """Draw each split with the classes' own shares, leaving each class one row to train on."""
+    classes = strata[free] if strata is not None else np.zeros(len(free), dtype=np.int64)
+    order = shuffled(len(free), seed)
+    order = order[np.argsort(classes[order], kind="stable")]
+    left = np.unique(classes, return_counts=True)[1]
+    by_class = np.split(free[order], np.cumsum(left)[:-1])
+    if sum(sizes.values()) > len(free) - len(left):
+        wanted = " and ".join(f"{size} for {NAMES[part]}" for part, size in sizes.items())
+        raise DataError(
+            f"{holder} has too few rows to divide: {len(free)}, of which {wanted} are asked and "
+            f"{len(left)} must stay to train on; change `data.split`, or add rows"
+        )
+    start = np.zeros(len(left), dtype=int)
+    counts = left.copy()
+    for part, size in sizes.items():
+        taken = _allocated(counts, size, left - 1)
+        for rows, first, count in zip(by_class, start, taken, strict=True):
+            where[rows[first : first + count]] = part
+        start += taken
+        left -= taken
+
+
+def _allocated(counts: NDArray[np.int_], size: int, room: NDArray[np.int_]) -> NDArray[np.int_]:
+    """``size`` rows shared out in proportion to ``counts``, by largest remainder, within room."""
+    quota = counts * (size / counts.sum())
+    taken: NDArray[np.int_] = np.minimum(np.floor(quota).astype(int), room)
+    while (missing := size - int(taken.sum())) > 0:
+        due = np.where(taken < room, quota - taken, -np.inf)
+        next_up = np.argsort(-due, kind="stable")[: min(missing, int((taken < room).sum()))]
+        taken[next_up] += 1
+    return taken
+
+
+def _assign_groups(
+    where: NDArray[np.int8],
+    by: NDArray[Any],
+    sizes: dict[int, int],
+    split: SplitConfig,
+    holder: str,
+) -> None:
+    """Draw whole groups until each split is as near its size as they allow."""
+    groups, codes = np.unique(by, return_inverse=True)
+    if len(groups) <= len(sizes):
+        raise DataError(
+            f"`{split.group}` in {holder} has only {len(groups)} groups; "
+            f"a split by group needs at least {len(sizes) + 1}"
+        )
+    counts = np.bincount(codes)
+    queue = list(shuffled(len(groups), split.seed))
+    for later, (part, size) in zip(reversed(range(len(sizes))), sizes.items(), strict=True):
+        taken = 0
+        # One group stays for each later split and one for training; a group that would lead
+        # further from the size than it stands now is left.
+        while len(queue) > later + 1 and (taken == 0 or size - taken > counts[queue[-1]] / 2):
+            group = queue.pop()
+            where[codes == group] = part
+            taken += int(counts[group])
+
+
+def _assign_in_order(where: NDArray[np.int8], order: Rows, sizes: dict[int, int]) -> None:
+    """Give the latest rows to test, those before them to validation."""
+    end = len(order)
+    for part, size in sizes.items():
+        start = max(0, end - size)
+        where[order[start:end]] = part
+        end = start
+
+
+def shuffled(count: int, seed: int) -> Rows:
+    """A permutation that depends on the seed alone: Philox's raw stream never changes."""
+    keys = np.random.Philox(key=seed).random_raw(count)
+    return np.argsort(keys, kind="stable")

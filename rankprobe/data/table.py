@@ -1,0 +1,248 @@
+"""The source ``table``: CSV, TSV or Parquet with numbers, categories, dates and missing values.
+
+Columns become numbers by skrub's ``TableVectorizer``, fitted on the training rows alone: numbers
+stay, dates give their parts, few-valued text is one-hot, many-valued text is embedded.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankprobe.config import DataConfig, TaskConfig
+from rankprobe.data.examples import FREE, Encoded, Examples, Inputs, Rows, scaled
+from rankprobe.data.names import paths
+from rankprobe.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXTRA = "reading tables needs more packages: pip install 'rankprobe[table]'"
+
+
+def read_table(config: TaskConfig) -> Examples:
+    """Read ``data.path``; the target is the last column unless one is named.
+
+    Raises:
+        DataError: The file cannot be read, or a column cannot serve.
+    """
+    assert config.data is not None
+    data, path = config.data, paths(config.data, config.folder)[0]
+    frame = read_frame(path)
+    targets = _listed(data.target) or [str(frame.columns[-1])]
+    split = data.split
+    by = split.column or split.group or split.time
+    features = frame[_listed(data.features) or _features(frame, data, targets)]
+    if features.shape[1] == 0:
+        raise DataError(f"{path.name} has no columns beside the target")
+    columns = [_target_column(frame[name], name, config, path.name) for name in targets]
+    standardize = data.standardize is not False
+    return Examples(
+        holder=path.name,
+        target=", ".join(targets),
+        y=columns[0] if len(columns) == 1 else np.stack(columns, axis=1),
+        fixed=np.full(len(frame), FREE, dtype=np.int8),
+        by=_divider(frame[by], by, path.name, in_time=bool(split.time)) if by else None,
+        encode=partial(_encoded, features, standardize, path.name),
+    )
+
+
+def read_frame(path: Path) -> pd.DataFrame:
+    """The whole table, its columns named as in the file.
+
+    Raises:
+        DataError: The file cannot be read, or its columns cannot be told apart.
+    """
+    try:
+        import pandas as pd
+        import pyarrow as pa
+    except ImportError:
+        raise DataError(EXTRA) from None
+    try:
+        if path.suffix.lower() == ".parquet":
+            frame = pd.read_parquet(path)
+            names = [str(name) for name in frame.columns]
+        else:
+            names = read_header(path)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", pd.errors.ParserWarning)
+                frame = pd.read_csv(path, sep=_separator(path), index_col=False, low_memory=False)
+    except pd.errors.EmptyDataError:
+        raise DataError(f"{path} is empty") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not UTF-8 text; save it as UTF-8") from None
+    except pd.errors.ParserWarning:
+        raise DataError(f"{path}: a row has more values than there are column names") from None
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise DataError(f"{path} cannot be read as a table: {str(error).strip()}") from None
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise DataError(f"{path} has two columns named `{twice[0]}`; rename one of them")
+    if len(names) < 2:
+        raise DataError(
+            f"{path} has one column only, `{names[0]}`; columns are separated by commas in .csv "
+            "and by tabs in .tsv, and a target needs a feature beside it"
+        )
+    frame.columns = pd.Index(names)
+    return frame.reset_index(drop=True)
+
+
+def read_header(path: Path) -> list[str]:
+    """Column names as they stand in the first row of a CSV or TSV file."""
+    import pandas as pd
+
+    row = pd.read_csv(
+        path, sep=_separator(path), header=None, nrows=1, dtype=str, keep_default_na=False
+    )
+    return [str(name) for name in row.iloc[0]]
+
+
+def _separator(path: Path) -> str:
+    return "\t" if path.suffix.lower() == ".tsv" else ","
+
+
+def _listed(names: str | tuple[str, ...] | None) -> list[str]:
+    return [names] if isinstance(names, str) else list(names or ())
+
+
+def _features(frame: pd.DataFrame, data: DataConfig, targets: list[str]) -> list[str]:
+    """Every column that has no other role.
+
+    A column without a name is the row number that pandas writes: it tells nothing about a row,
+    but where rows are sorted by class it would tell the class.
+    """
+    roles = {*targets, data.split.column, data.split.group, data.split.time, ""}
+    return [name for name in frame.columns if name not in roles]
+
+
+def _target_column(
+    column: pd.Series[Any], name: str, config: TaskConfig, holder: str
+) -> NDArray[Any]:
+    """A target as numbers, truth values or text, with nothing missing."""
+    from pandas.api import types
+
+    what = f"the target `{name}` in {holder}"
+    missing = column.isna().to_numpy()
+    if missing.any():
+        raise DataError(
+            f"{what} is missing in {int(missing.sum())} of {len(missing)} rows, the first in row "
+            f"{int(missing.argmax()) + 1}; fill them in or remove the rows"
+        )
+    if types.is_bool_dtype(column.dtype):
+        return column.to_numpy(dtype=bool)
+    if types.is_integer_dtype(column.dtype):
+        return column.to_numpy(dtype=np.int64)
+    if types.is_float_dtype(column.dtype):
+        return column.to_numpy(dtype=np.float64)
+    if types.is_datetime64_any_dtype(column.dtype):
+        raise DataError(f"{what} holds dates; a target is a class or a number")
+    text = np.array([str(value) for value in column], dtype=np.str_)
+    if config.objective != "classification":
+        _check_stray_text(text, what)
+    return text
+
+
+def _check_stray_text(text: NDArray[Any], what: str) -> None:
+    """Refuse a few words among numbers: they would turn a quantity into classes."""
+    import pandas as pd
+
+    stray = pd.to_numeric(pd.Series(text), errors="coerce").isna().to_numpy()
+    if 0 < stray.sum() <= len(stray) / 2:
+        row = int(stray.argmax())
+        raise DataError(
+            f"{what} holds the text {str(text[row])!r} among numbers in row {row + 1}; "
+            "correct it, or write `objective: classification` if all are names of classes"
+        )
+
+
+def _divider(column: pd.Series[Any], name: str, holder: str, *, in_time: bool) -> NDArray[Any]:
+    """Values to divide by; times as numbers that sort as they follow each other."""
+    import pandas as pd
+
+    missing = column.isna().to_numpy()
+    if missing.any():
+        raise DataError(
+            f"the column `{name}` in {holder} divides the data, but is missing in row "
+            f"{int(missing.argmax()) + 1}"
+        )
+    if not in_time:
+        return np.array([str(value) for value in column], dtype=np.str_)
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column.to_numpy()
+    try:
+        return pd.to_datetime(column, utc=True).astype("int64").to_numpy()
+    except ValueError as error:
+        raise DataError(
+            f"the column `{name}` in {holder} holds no times: {str(error).splitlines()[0]}"
+        ) from None
+
+
+def _encoded(
+    features: pd.DataFrame, standardize: bool, holder: str, rows: Sequence[Rows]
+) -> Encoded:
+    """Vectorise, fill in what is missing and mark it, standardise: all fitted on training."""
+    try:
+        from sklearn.impute import SimpleImputer
+        from skrub import StringEncoder, TableVectorizer
+    except ImportError:
+        raise DataError(EXTRA) from None
+    vectorizer = TableVectorizer(high_cardinality=StringEncoder(random_state=0))
+    imputer = SimpleImputer(strategy="median", add_indicator=True)
+    train = features.iloc[rows[0]]
+    with warnings.catch_warnings():
+        # Categories and dates unknown to training are no news: they become zeros and gaps.
+        warnings.simplefilter("ignore")
+        try:
+            vectors = [vectorizer.fit_transform(train).to_numpy(dtype=np.float32)]
+            vectors += [
+                vectorizer.transform(features.iloc[part]).to_numpy(dtype=np.float32)
+                for part in rows[1:]
+            ]
+        except (TypeError, ValueError) as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise DataError(f"the columns of {holder} cannot become numbers: {reason}") from None
+        if vectors[0].shape[1] == 0:
+            raise DataError(f"every feature of {holder} is missing in all training rows")
+        _check_infinite(vectors, rows, vectorizer.all_outputs_, holder)
+        imputer.fit(vectors[0])
+        filled = [imputer.transform(part).astype(np.float32) for part in vectors]
+    parts, _ = scaled(filled, "features" if standardize else "none")
+    return parts, _described(vectorizer, features, standardize)
+
+
+def _check_infinite(
+    vectors: Sequence[Inputs], rows: Sequence[Rows], names: Sequence[str], holder: str
+) -> None:
+    bad = np.isinf(np.concatenate(vectors))
+    if not bad.any():
+        return
+    name = int(bad.any(axis=0).argmax())
+    wrong = np.sort(np.concatenate(rows)[bad[:, name]])
+    raise DataError(
+        f"the column `{names[name]}` in {holder} holds infinite or too large values in "
+        f"{len(wrong)} of {len(bad)} rows, the first in row {wrong[0] + 1}; correct or empty them"
+    )
+
+
+def _described(vectorizer: Any, features: pd.DataFrame, standardize: bool) -> dict[str, str]:
+    kinds = {
+        "numeric": "number",
+        "datetime": "date, by its parts",
+        "low_cardinality": "category, one-hot",
+        "high_cardinality": "text, embedded",
+    }
+    after = ", standardised" if standardize else ""
+    described = {}
+    for name in features.columns:
+        kind = vectorizer.column_to_kind_.get(name)
+        if kind is None:
+            described[name] = "left out: nothing in it"
+            continue
+        outputs = len(vectorizer.input_to_outputs_[name])
+        described[name] = f"{kinds[kind]}{f' ({outputs} inputs)' if outputs > 1 else ''}{after}"
+    return described

@@ -1,0 +1,243 @@
+"""The report: one plain page that needs nothing but itself. All text from data is escaped."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from rankprobe.records import MinimalRank, Result
+from rankprobe.reporting.tables import header, is_answer, rows
+from rankprobe.reporting.wording import (
+    clean,
+    counts_line,
+    duration,
+    flag_lines,
+    flatten,
+    headline,
+    interval_words,
+    metric_name,
+    minimal_words,
+    percent,
+    target_words,
+    verdict_sentence,
+)
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1d1d1f; --soft: #5f6368; --line: #d8dade;
+  --page: #ffffff; --tint: #f4f6f9; --mark: #b34700; }
+@media (prefers-color-scheme: dark) { :root { --ink: #ececee; --soft: #a6abb2; --line: #3b3f46;
+  --page: #17191c; --tint: #212429; --mark: #ff9d5c; } }
+body { margin: 2.5rem auto; max-width: 46rem; padding: 0 1.2rem; background: var(--page);
+  color: var(--ink); font: 16px/1.55 system-ui, "Segoe UI", "Helvetica Neue", sans-serif; }
+h1 { font-size: 1.55rem; line-height: 1.25; margin: 0 0 .4rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.05rem; margin: 2.2rem 0 .5rem; }
+p { margin: .5rem 0; overflow-wrap: anywhere; }
+section + section { border-top: 2px solid var(--line); margin-top: 3rem; padding-top: 2rem; }
+figure { margin: 1.2rem 0; }
+img { display: block; max-width: 100%; height: auto; background: #fff; border-radius: 6px; }
+figcaption, .soft { color: var(--soft); font-size: .88rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .28rem .8rem .28rem 0; text-align: right; white-space: nowrap;
+  border-bottom: 1px solid var(--line); }
+.words th, .words td { text-align: left; white-space: normal; vertical-align: top;
+  overflow-wrap: anywhere; }
+.words th { font-weight: normal; color: var(--soft); }
+thead th { color: var(--soft); font-weight: normal; }
+tr.chosen td, tr.chosen th { font-weight: 700; color: var(--mark); }
+.notes { background: var(--tint); border-radius: 6px; padding: .7rem 1rem .7rem 2rem; margin: 0; }
+@media print { body { margin: 0 auto; font-size: 11pt; } figure, table, .notes {
+  break-inside: avoid; } h2 { break-after: avoid; } img { border-radius: 0; } }
+"""
+
+
+def report_html(result: Result, *, curve_png: bytes, rates_png: bytes) -> str:
+    """One page about one result.
+
+    Args:
+        result: A finished measurement.
+        curve_png: The figure of `rankprobe.reporting.plots.plot_curve`.
+        rates_png: The figure of `rankprobe.reporting.plots.plot_rates`.
+
+    Returns:
+        HTML that loads nothing and runs nothing.
+    """
+    return _page(headline(result), _section(result, curve_png, rates_png))
+
+
+def reports_html(
+    results: Sequence[Result],
+    pictures: Sequence[tuple[bytes, bytes]],
+    *,
+    overview_png: bytes,
+) -> str:
+    """One page about several results: their recoveries together, then each by itself.
+
+    Args:
+        results: Finished measurements.
+        pictures: The curve and the rates of each.
+        overview_png: The figure of `rankprobe.reporting.plots.plot_results`.
+
+    Returns:
+        HTML that loads nothing and runs nothing.
+    """
+    title = f"Minimal ranks of {len(results)} tasks"
+    answers = "; ".join(headline(result) for result in results)
+    lines = [
+        (result.task.name, f"{percent(result.target)}: {minimal_words(result.minimal_rank)}")
+        for result in results
+    ]
+    overview = (
+        f"<section><h1>{escape(title)}</h1>"
+        f"{_picture(overview_png, f'Recovery against adapter rank. {answers}.', title)}"
+        f"{_pairs(lines)}</section>"
+    )
+    sections = (
+        _section(result, curve, rates)
+        for result, (curve, rates) in zip(results, pictures, strict=True)
+    )
+    return _page(title, overview + "".join(sections))
+
+
+def methods_sentence(result: Result) -> str:
+    """A paragraph for the methods of a paper, with the number and what it is relative to."""
+    minimal, task = result.minimal_rank, result.task
+    version = clean(result.provenance.get("rankprobe", ""))
+    found = (
+        f"the minimal rank was {minimal.value} ({percent(minimal.confidence)} interval "
+        f"{interval_words(minimal)})"
+        if minimal.value is not None
+        else f"no minimal rank was named ({minimal.verdict.replace('_', ' ')})"
+    )
+    tuned = len({rate.learning_rate for rate in result.rates}) > 1
+    rates = "learning rates chosen on the validation split" if tuned else "a fixed learning rate"
+    repeats = max((len(point.scores) for point in result.points), default=0)
+    return (
+        f"Task complexity of {clean(task.name)} was measured with rankprobe {version}".rstrip()
+        + f" as the smallest rank of low-rank adapters on a frozen random network that reaches "
+        f"{target_words(result)} in test {metric_name(task.metric)} ({task.train:,} training, "
+        f"{task.validation:,} validation and {task.test:,} test examples; {repeats} repeats; "
+        f"{rates}); {found}. The number is relative to "
+        "the architecture, optimiser and training length given under scope."
+    )
+
+
+def _page(title: str, body: str) -> str:
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _section(result: Result, curve_png: bytes, rates_png: bytes) -> str:
+    line = headline(result)
+    level = percent(result.minimal_rank.confidence)
+    notes = flag_lines(result)
+    curve_caption = (
+        f"Test {metric_name(result.task.metric)} against adapter rank, with {level} intervals; "
+        "the grey band is full training."
+    )
+    rates_caption = "Validation scores of every learning rate tried; the chosen one is framed."
+    targets = [
+        (percent(float(key)), _answer_with_parameters(minimal))
+        for key, minimal in sorted(result.targets.items(), key=lambda item: float(item[0]))
+    ]
+    parts = [
+        f"<h1>{escape(line)}</h1>",
+        f"<p>{escape(verdict_sentence(result))}</p>",
+        _notes(notes),
+        _picture(curve_png, f"{curve_caption} {line}.", curve_caption),
+        f"<h2>Scores by rank</h2>{_scores(result)}",
+        _soft(
+            "head: scaffold frozen, only the head trained (rank 0). full: every weight trained. "
+            f"Recovery is counted from {_floor(result)}. A star refers to the notes above."
+        ),
+        f"<h2>Targets</h2>{_pairs(targets)}" if targets else "",
+        "<h2>Learning rates</h2>",
+        _picture(rates_png, f"{rates_caption} {_chosen(result)}", rates_caption),
+        f"<h2>Scope</h2><p>{escape(counts_line(result))}.</p>{_settings(result.scope)}",
+        f"<h2>Cost</h2>{_settings(_cost(result))}",
+        f"<h2>Provenance</h2>{_settings({'data hash': result.task.hash, **result.provenance})}",
+        "<h2>For the methods section</h2>",
+        f"<p>{escape(methods_sentence(result))}</p>",
+        _soft(
+            "The method: Hazan, Zhang, Hartl and Levin, A Little Rank Goes a Long Way: Random "
+            "Scaffolds with LoRA Adapters Are All You Need, arXiv:2604.08749."
+        ),
+    ]
+    return f"<section>{_joined(parts)}</section>"
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return "\n".join(part for part in parts if part)
+
+
+def _soft(text: str) -> str:
+    return f'<p class="soft">{escape(text)}</p>'
+
+
+def _answer_with_parameters(minimal: MinimalRank) -> str:
+    words = minimal_words(minimal)
+    if minimal.degrees_of_freedom is None:
+        return words
+    return f"{words}; {minimal.degrees_of_freedom:,} adapter parameters"
+
+
+def _scores(result: Result) -> str:
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header(result))
+    body = []
+    for row in rows(result):
+        mark = ' class="chosen"' if is_answer(result, row) else ""
+        data = "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        body.append(f'<tr{mark}><th scope="row">{escape(row[0])}</th>{data}</tr>')
+    return (
+        f'<div class="wide"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def _notes(lines: Iterable[str]) -> str:
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f'<ul class="notes">{items}</ul>' if items else ""
+
+
+def _picture(png: bytes, alt: str, caption: str) -> str:
+    data = base64.b64encode(png).decode("ascii")
+    return (
+        f'<figure><img alt="{escape(alt)}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    return _pairs(flatten(settings))
+
+
+def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
+    body = "".join(
+        f'<tr><th scope="row">{escape(clean(name))}</th><td>{escape(clean(value))}</td></tr>'
+        for name, value in pairs
+    )
+    return f'<table class="words"><tbody>{body}</tbody></table>'
+
+
+def _cost(result: Result) -> dict[str, str]:
+    return {
+        ("training time" if name == "seconds" else name): (
+            duration(value) if name == "seconds" else f"{value:,.0f}"
+        )
+        for name, value in result.cost.items()
+    }
+
+
+def _floor(result: Result) -> str:
+    return {"chance": "chance", "head": "the head alone"}.get(result.floor, "a score of 0")
+
+
+def _chosen(result: Result) -> str:
+    chosen = {"full" if r.rank is None else str(r.rank) for r in result.rates if r.chosen}
+    return f"Rates were chosen for {len(chosen)} rows." if chosen else "The rate was fixed."

@@ -1,0 +1,296 @@
+"""The words and number formats that the table, the figures and the report share.
+
+Every sentence about a verdict or a flag is written here, once. Text that comes from data
+passes through `clean` before it is shown anywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from rankprobe.records import MinimalRank, Result
+
+FILES = ("result.json", "curve.png", "rates.png", "report.html")
+
+METRICS = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "auroc": "AUROC",
+    "log_loss": "log-loss",
+    "r2": "R²",
+    "mse": "mean squared error",
+    "perplexity": "perplexity",
+}
+BOUNDED_BY_ONE = frozenset({"accuracy", "balanced_accuracy", "auroc", "r2"})
+
+FLAGS = {
+    "adapter_beats_baseline": (
+        "an adapter beats full training by more than noise: at this number of examples a low "
+        "rank regularises, so the target is measured against a weaker reference"
+    ),
+    "imprecise": (
+        "the interval of the minimal rank is wide: more repeats or more test examples narrow it"
+    ),
+    "grid": (
+        "only the listed ranks were measured, so the minimal rank is the smallest listed rank "
+        "that passes, and its interval reaches down to the listed rank before it"
+    ),
+    "adapter_not_converged": (
+        "an adapter was still improving at the end of its training: more epochs may lower the "
+        "minimal rank"
+    ),
+    "few_repeats": "fewer than 3 repeats: the intervals say little about luck in training",
+    "imbalanced": (
+        "the classes are imbalanced, so accuracy mostly follows the largest class: consider "
+        "balanced_accuracy or auroc"
+    ),
+    "duplicates_across_splits": (
+        "some test rows also stand in another split, so scores may be too high"
+    ),
+    "rate_at_edge": (
+        "the best learning rate is the smallest or the largest one tried, so a better one may "
+        "lie beyond it"
+    ),
+    "not_converged": "full training was still improving at its end: train for more epochs",
+}
+_SUSPECT = {
+    "not_converged": "it was still improving at its end",
+    "rate_at_edge": "its best learning rate is at the edge of those tried",
+}
+
+
+def clean(text: object) -> str:
+    """One printable line: control and direction characters gone, white space collapsed."""
+    return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
+
+
+def percent(share: float) -> str:
+    """A share as a percentage in its shortest decimals: 0.95 is ``95 %``."""
+    return f"{100 * share:.6g} %"
+
+
+def metric_name(metric: str) -> str:
+    """The metric's name in running text."""
+    return METRICS.get(metric, clean(metric.replace("_", " ")))
+
+
+def score_text(result: Result, score: float | None, *, digits: int = 4) -> str:
+    """A score with as many decimals as give the baseline ``digits`` significant ones."""
+    if score is None or not math.isfinite(score):
+        return "failed"
+    scale = abs(result.baseline.mean)
+    if result.task.metric in BOUNDED_BY_ONE or not math.isfinite(scale) or scale == 0:
+        return f"{score:.{digits}f}"
+    magnitude = math.floor(math.log10(scale))
+    if not -4 <= magnitude <= 5:
+        return f"{score:.{digits - 1}e}"
+    return f"{score:.{max(0, digits - 1 - magnitude)}f}"
+
+
+def rate_text(rate: float) -> str:
+    """A learning rate, two significant digits at most: 0.001 is ``1e-3``."""
+    mantissa, exponent = f"{rate:.1e}".split("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+
+
+def rank_text(rank: int | None) -> str:
+    """A rank as a row's name: ``full`` for the baseline, ``head`` for rank 0."""
+    return "full" if rank is None else "head" if rank == 0 else str(rank)
+
+
+def target_words(result: Result, target: float | None = None) -> str:
+    """What a rank has to reach: ``95 % of full training``, or of its gain over the floor."""
+    words = f"{percent(result.target if target is None else target)} of full training"
+    over = {"chance": "chance", "head": "the head alone"}.get(result.floor)
+    return f"{words}'s gain over {over}" if over else words
+
+
+def target_score(result: Result) -> float:
+    """The score that reaches the target: floor + target * (full training - floor)."""
+    gain = result.baseline.mean - result.floor_score
+    return result.floor_score + result.target * gain
+
+
+def interval_words(minimal: MinimalRank) -> str:
+    """The interval of the minimal rank: ``5 to 7``, ``up to 7``, ``5 or more``."""
+    if minimal.low is None and minimal.high is None:
+        return "open on both sides"
+    if minimal.low is None:
+        return f"up to {minimal.high}"
+    return f"{minimal.low} or more" if minimal.high is None else f"{minimal.low} to {minimal.high}"
+
+
+def minimal_words(minimal: MinimalRank) -> str:
+    """The answer in a few words, for a list of targets: ``6 (5 to 7)``, ``above 64``."""
+    if minimal.value is not None:
+        return f"{minimal.value} ({interval_words(minimal)})"
+    if minimal.verdict == "at_or_below_smallest" and minimal.high is not None:
+        return f"at most {minimal.high}"
+    if minimal.verdict == "above_largest" and minimal.low is not None:
+        return f"above {minimal.low - 1}"
+    return minimal.verdict.replace("_", " ")
+
+
+def figure_words(result: Result) -> tuple[str, str]:
+    """The answer in two short lines, as the figure names it."""
+    minimal, target = result.minimal_rank, target_words(result)
+    if minimal.value is not None:
+        interval = f"{percent(minimal.confidence)} interval {interval_words(minimal)}"
+        return f"minimal rank {minimal.value}", interval
+    if minimal.verdict == "at_or_below_smallest":
+        return f"the smallest measured rank, {_smallest(result)},", f"already reaches {target}"
+    if minimal.verdict == "above_largest":
+        return f"no rank up to {_largest(result)}", f"reaches {target}"
+    if minimal.verdict == "not_monotone":
+        return "no minimal rank: scores fall again", f"after reaching {target}"
+    if minimal.verdict == "no_signal":
+        return "nothing learned:", "full training does not beat chance"
+    return "no minimal rank: full training", "is not yet a safe reference"
+
+
+def headline(result: Result) -> str:
+    """The answer in one line that begins with the task's name."""
+    minimal, target = result.minimal_rank, target_words(result)
+    first, second = figure_words(result)
+    words = f"{first} {second}"
+    if minimal.value is not None:
+        words = f"rank {minimal.value} reaches {target} ({second})"
+    return f"{clean(result.task.name)}: {words}"
+
+
+def verdict_sentence(result: Result) -> str:
+    """The verdict in a full sentence: what it means, and what would change it."""
+    minimal, target = result.minimal_rank, target_words(result)
+    level = percent(minimal.confidence)
+    match minimal.verdict:
+        case "resolved":
+            return (
+                f"Rank {minimal.value} is the smallest rank that reaches {target}; the {level} "
+                f"interval is {interval_words(minimal)}.{_parameters(minimal)}"
+            )
+        case "at_or_below_smallest":
+            return (
+                f"The smallest measured rank, {_smallest(result)}, already reaches {target}, so "
+                "the minimal rank is that rank or a smaller one: measure smaller ranks to find it."
+            )
+        case "above_largest":
+            return (
+                f"No rank up to {_largest(result)}, the largest measured, reaches {target}; "
+                "the curve is not extrapolated beyond it."
+            )
+        case "not_monotone":
+            return (
+                f"The scores fall by more than noise after a rank has reached {target}, so no "
+                "single rank separates enough from too little: look at the learning rates of "
+                "the ranks that fall."
+            )
+        case "no_signal":
+            return (
+                "Full training does not beat chance by more than noise: nothing was learned that "
+                "an adapter could recover, so there is no minimal rank."
+            )
+        case "baseline_suspect":
+            reasons = [_SUSPECT.get(flag, flag_sentence(flag)) for flag in result.baseline.flags]
+            because = f": {' and '.join(reasons)}" if reasons else ""
+            return (
+                f"Full training is not a safe reference{because}; no minimal rank is named. "
+                "Train for more epochs or widen the learning rates."
+            )
+
+
+def flag_sentence(flag: str) -> str:
+    """What a flag means to the reader; an unknown flag says its own name."""
+    return FLAGS.get(flag, clean(flag.replace("_", " ")))
+
+
+def flag_lines(result: Result) -> tuple[str, ...]:
+    """One sentence a flag, each with the ranks that carry it; the answer's flags first."""
+    carriers: dict[str, list[str]] = {flag: [] for flag in result.minimal_rank.flags}
+    for point in result.points:
+        for flag in point.flags:
+            carriers.setdefault(flag, []).append(str(point.rank))
+    lines = []
+    for flag, ranks in carriers.items():
+        where = f" (rank {', '.join(ranks)})" if ranks else ""
+        lines.append(flag_sentence(flag) + where)
+    for flag in result.baseline.flags:
+        words = flag_sentence(flag)
+        lines.append(words if "full training" in words else f"full training: {words}")
+    return tuple(line[0].upper() + line[1:] + "." for line in lines)
+
+
+def targets_line(result: Result) -> str:
+    """The answers at all targets, side by side."""
+    parts = [
+        f"{percent(float(target))}: {minimal_words(minimal)}"
+        for target, minimal in sorted(result.targets.items(), key=lambda item: float(item[0]))
+    ]
+    return "   ".join(parts)
+
+
+def describe(settings: Mapping[str, Any]) -> str:
+    """A mapping of settings as one line: ``backbone (family mlp); optimizer adamw``."""
+    parts = []
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            inner = ", ".join(f"{name} {text}" for name, text in flatten(value))
+            parts.append(f"{clean(str(key).replace('_', ' '))} ({inner})")
+        else:
+            parts += [f"{name} {text}" for name, text in flatten({key: value})]
+    return "; ".join(parts)
+
+
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested settings as (name, value) pairs of clean text, in their own order."""
+    pairs: list[tuple[str, str]] = []
+    for key, value in settings.items():
+        name = f"{prefix}{clean(str(key).replace('_', ' '))}"
+        if isinstance(value, Mapping):
+            pairs += flatten(value, f"{name} ")
+        elif isinstance(value, list | tuple):
+            pairs.append((name, clean("-".join(str(item) for item in value)) or "none"))
+        elif isinstance(value, float):
+            pairs.append((name, f"{value:.6g}"))
+        else:
+            pairs.append((name, "none" if value is None else clean(value)))
+    return pairs
+
+
+def counts_line(result: Result) -> str:
+    """Sizes of the splits, metric, floor and number of trainings."""
+    task = result.task
+    line = (
+        f"{task.train:,} training, {task.validation:,} validation, {task.test:,} test examples; "
+        f"metric {metric_name(task.metric)}; {result.members.get('trained', 0):,} trainings"
+    )
+    failed = result.members.get("failed", 0)
+    return f"{line}, {failed:,} of them failed" if failed else line
+
+
+def duration(seconds: float) -> str:
+    """Wall time for people: ``42 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s" if seconds >= 10 else f"{seconds:.1f} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _smallest(result: Result) -> int:
+    high = result.minimal_rank.high
+    return high if high is not None else result.points[0].rank
+
+
+def _largest(result: Result) -> int:
+    low = result.minimal_rank.low
+    return low - 1 if low is not None else result.points[-1].rank
+
+
+def _parameters(minimal: MinimalRank) -> str:
+    if minimal.degrees_of_freedom is None:
+        return ""
+    share = f", {percent(float(f'{minimal.share:.2g}'))} of the network's" if minimal.share else ""
+    return f" Its adapters hold {minimal.degrees_of_freedom:,} trained parameters{share}."

@@ -1,0 +1,167 @@
+"""Everything that can be wrong, found before it costs anything: one batch, no training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from rankprobe.config import TaskConfig
+from rankprobe.data.task import Task
+from rankprobe.lowrank import count_trainable
+from rankprobe.records import Member
+from rankprobe.search.cohorts import compose
+from rankprobe.search.epochs import first_epochs
+from rankprobe.search.learning_rate import grid, tuning_repeats
+from rankprobe.search.refine import first_rungs
+from rankprobe.search.setup import Setup, prepare
+from rankprobe.training import TrainingData
+from rankprobe.training.loop import loss
+from rankprobe.training.trainees import build_cohort
+
+_STEPS = 3  # timed steps of a cohort, after one that warms up
+_REFINING = (3, 5, 6)  # as many ranks as bisection usually asks for
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a measurement would take.
+
+    Attributes:
+        task: The data.
+        parameters: Weights of the backbone.
+        largest: Largest useful rank.
+        trainable: Trained parameters at the smallest and the largest rank tried.
+        ranks: The smallest and the largest rank tried.
+        epochs: Assumed length of a training.
+        members: Expected number of trainings.
+        seconds: Expected time here.
+        bytes: Expected memory.
+    """
+
+    task: Task
+    parameters: int
+    largest: int
+    trainable: tuple[int, int]
+    ranks: tuple[int, int]
+    epochs: int
+    epochs_given: bool
+    members: int
+    seconds: float
+    bytes: int
+
+    def words(self) -> str:
+        """The estimate, for people."""
+        task = self.task
+        shape = " x ".join(map(str, task.input_shape))
+        length = f"{self.epochs} epochs" + ("" if self.epochs_given else " (more if not converged)")
+        flags = f"\nnote       {', '.join(task.flags)}" if task.flags else ""
+        return (
+            f"{task.name}: nothing wrong found\n"
+            f"data       {len(task.train):,} training, {len(task.validation):,} validation and "
+            f"{len(task.test):,} test examples\n"
+            f"inputs     {shape}; {task.objective}, {task.outputs} outputs, scored by {task.metric}\n"
+            f"network    {self.parameters:,} weights; largest useful rank {self.largest}\n"
+            f"one batch  rank {self.ranks[0]} ({self.trainable[0]:,} trained) and rank "
+            f"{self.ranks[1]} ({self.trainable[1]:,} trained): fine\n"
+            f"expected   about {self.members} trainings of {length}\n"
+            f"time       about {_span(self.seconds)} on this machine\n"
+            f"memory     about {self.bytes / 1e6:,.0f} MB beside the program itself{flags}"
+        )
+
+
+def check_task(config: TaskConfig, task: Task, *, device: str = "auto") -> Check:
+    """Build everything, step once at the smallest and the largest rank, and estimate.
+
+    Raises:
+        ConfigError, DataError: What `rankprobe.measure` would find wrong before training.
+        TrainingError: A step that fails.
+    """
+    setup = prepare(config, task, device=device)
+    search, bench = setup.search, setup.bench
+    data = TrainingData.of(task, device=bench.protocol.device)
+    ranks = search.ranks or tuple(first_rungs(setup.largest))
+    edges = (ranks[0], search.ranks[-1] if search.ranks else setup.largest)
+    for rank in edges:
+        _seconds(setup, data, [Member(rank, 1e-3, 0, 1)], steps=1)
+    epochs = search.epochs or 2 * first_epochs(bench.steps(Member(None, 1.0, 0, 1)))
+    refining = () if search.ranks else tuple(r for r in _REFINING if r <= setup.largest)
+    planned = _members(setup, [*ranks, *refining], epochs)
+    baselines = _members(setup, [None], epochs)
+    shorter = 0.5 if search.epochs is None else 0.0  # of one repeat, to see that length suffices
+    seconds = sum(
+        _cost(setup, data, members) * (1 + extra)
+        for members, extra in ((planned, 0.0), (baselines, shorter))
+    )
+    if search.with_head:
+        head = _members(setup, [0], epochs)
+        planned, seconds = planned + head, seconds + _cost(setup, data, head)
+    held = sum(t.numel() for t in (data.train_x, data.validation_x, data.test_x)) * 4
+    largest_cohort = max(map(len, _cohorts(setup, planned)))
+    return Check(
+        task=task,
+        parameters=count_trainable(bench.backbone),
+        largest=setup.largest,
+        trainable=(setup.trainable(edges[0]), setup.trainable(edges[1])),
+        ranks=edges,
+        epochs=epochs,
+        epochs_given=search.epochs is not None,
+        members=len(planned) + len(baselines),
+        seconds=seconds,
+        bytes=2 * held + largest_cohort * setup.bytes_per_member,
+    )
+
+
+def _members(setup: Setup, ranks: Sequence[int | None], epochs: int) -> list[Member]:
+    search = setup.search
+    tuning = tuning_repeats(search.repeats)
+    members = []
+    for rank in ranks:
+        fixed = search.baseline_rate if rank is None else search.adapter_rate
+        rates = grid(rank) if fixed is None else (fixed,)
+        members += [Member(rank, rate, k, epochs) for rate in rates for k in range(tuning)]
+        members += [Member(rank, rates[2 % len(rates)], k, epochs) for k in range(tuning, search.repeats)]
+    return members
+
+
+def _cohorts(setup: Setup, members: Sequence[Member]) -> list[tuple[Member, ...]]:
+    return compose(
+        members,
+        bytes_per_member=setup.bytes_per_member,
+        baseline_parameters=count_trainable(setup.bench.backbone),
+    )
+
+
+def _cost(setup: Setup, data: TrainingData, members: Sequence[Member]) -> float:
+    """Seconds to train the members: each size of cohort is timed once."""
+    cohorts = _cohorts(setup, members)
+    sizes = {len(cohort): cohort for cohort in cohorts}
+    per_step = {
+        size: _seconds(setup, data, cohort, steps=_STEPS) for size, cohort in sizes.items()
+    }
+    return sum(per_step[len(cohort)] * setup.bench.steps(cohort[0]) for cohort in cohorts)
+
+
+def _seconds(
+    setup: Setup, data: TrainingData, members: Sequence[Member], *, steps: int
+) -> float:
+    """Seconds a step of a cohort, the median of a few; the first step is not counted."""
+    protocol = setup.bench.protocol
+    x, y = data.train_x[: protocol.batch_size], data.train_y[: protocol.batch_size]
+    times = []
+    with torch.random.fork_rng(["cuda"] if protocol.device.startswith("cuda") else []):
+        cohort = build_cohort(setup.bench.backbone, members, protocol, x[:2])
+        for step in range(steps + 1):
+            start = time.perf_counter()
+            loss(cohort.outputs(x, step), y).backward()  # type: ignore[no-untyped-call]
+            cohort.update(1.0)
+            times.append(time.perf_counter() - start)
+    return sorted(times[1:])[steps // 2] if steps > 1 else times[-1]
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,139 @@
+"""A first dataset.yaml for a data file, which measures as it is."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import yaml
+
+from rankprobe.config import TaskConfig, config_from_settings
+from rankprobe.data.load import load_task
+from rankprobe.data.names import names_in, paths
+from rankprobe.data.task import Task
+from rankprobe.errors import ConfigError, DataError, Problem
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+
+_TEMPLATE = """\
+# Run `rankprobe measure {file}`; `rankprobe check {file}` looks for trouble and trains nothing.
+name: {name}
+data:
+  source: {source}
+  path: {path}  # relative to this file; {rows} rows, {features}
+{roles}\
+objective: {objective}  # {reason}
+
+# Everything below may be left out; these are the defaults.
+# metric: {metric}  # or {others}
+# seed: 0
+# backbone: {{family: mlp, hidden: [512, 256, 128, 64], activation: relu, dropout: 0.1}}
+# training: {{learning_rate: tuned, weight_decay: 0.01, batch_size: 128, epochs: auto}}
+# search: {{ranks: auto, repeats: 5, target: 0.95}}
+# Under `data`: split: {{test: 0.2, validation: 0.1, seed: 0}}, or {{group: NAME}}, {{time: NAME}},
+# or {{column: NAME}} where a column (in .npz: an array) holds train, validation or test.
+"""
+
+
+def starter_yaml(data: Path, *, label: str | None = None, file: Path | None = None) -> str:
+    """The text of a dataset.yaml for a .csv, .tsv, .parquet or .npz file.
+
+    The data is loaded once, so that a file that cannot be measured is found out here.
+
+    Args:
+        data: The data file.
+        label: Column or array to predict; by default the last column, or the array ``y``.
+        file: Where the text will be; by default dataset.yaml beside the data.
+
+    Raises:
+        ConfigError: There is no such file or label, or it is of another kind.
+        DataError: The data cannot be read, or no measurement can be made on it.
+    """
+    file = file if file is not None else data.with_name("dataset.yaml")
+    path = Path(os.path.relpath(data, file.parent)).as_posix()
+    source = {"path": path} if label is None else {"path": path, "target": label}
+    config = config_from_settings({"name": data.stem, "data": source}, folder=file.parent)
+    task = load_task(config)
+    assert config.data is not None
+    return _TEMPLATE.format(
+        file=file.name,
+        name=_quoted(config.name),
+        source=config.data.source,
+        path=_quoted(path),
+        rows=sum(len(split) for split in (task.train, task.validation, task.test)),
+        features=_features(task, config),
+        roles=_roles(config, label),
+        objective=task.objective,
+        reason=_reason(task),
+        metric=task.metric,
+        others="mse" if task.objective == "regression" else "balanced_accuracy, auroc, log_loss",
+    )
+
+
+def write_starter(data: Path, *, label: str | None = None, out: Path | None = None) -> Path:
+    """Write `starter_yaml` beside the data, or to ``out``; a file that is there is left alone.
+
+    Returns:
+        The file written.
+
+    Raises:
+        ConfigError: As `starter_yaml`; also when the file is there or cannot be written.
+        DataError: As `starter_yaml`.
+    """
+    file = out if out is not None else data.with_name("dataset.yaml")
+    taken = Problem("is already there, and is not overwritten", str(file), "move it away first")
+    if file.exists():
+        raise ConfigError(taken)
+    if not file.parent.is_dir():
+        raise ConfigError(Problem("there is no such folder", str(file.parent), "make it first"))
+    text = starter_yaml(data, label=label, file=file)
+    try:
+        with file.open("x", encoding="utf-8") as handle:
+            handle.write(text)
+    except FileExistsError:
+        raise ConfigError(taken) from None
+    except OSError as error:
+        raise ConfigError(
+            Problem(f"the file cannot be written: {error.strerror or error}", str(file))
+        ) from None
+    return file
+
+
+def _roles(config: TaskConfig, label: str | None) -> str:
+    """The lines that say what is predicted, and from what."""
+    assert config.data is not None
+    if config.data.source == "arrays":
+        return f"  features: x\n  target: {_quoted(label or 'y')}\n"
+    if label is not None:
+        return f"  target: {_quoted(label)}\n"
+    file = paths(config.data, config.folder)[0]
+    last = (names_in(file) or [""])[-1]
+    if not last:
+        raise DataError(f"the last column of {file} has no name; choose one with --label COLUMN")
+    return f"  target: {_quoted(last)}  # the last column; `--label COLUMN` chooses another\n"
+
+
+def _features(task: Task, config: TaskConfig) -> str:
+    assert config.data is not None
+    if config.data.source == "arrays":
+        return f"inputs of shape {' x '.join(str(size) for size in task.input_shape)}"
+    columns = len(task.preprocessing or {}) - 1
+    return f"{columns} feature columns, {task.input_shape[0]} inputs"
+
+
+def _reason(task: Task) -> str:
+    """How the objective was inferred, and what to write if that is wrong."""
+    why = list((task.preprocessing or {}).values())[-1].partition(": ")[2]
+    if task.objective == "regression":
+        return f"inferred: {why}"
+    quantity = "; if it is a quantity, write regression" if "whole numbers" in why else ""
+    return f"inferred: {why}, {len(task.classes)} classes{quantity}"
+
+
+def _quoted(name: str) -> str:
+    """A name as YAML, in quotes unless it can be taken for nothing else."""
+    if _PLAIN.fullmatch(name) and name.lower() not in _WORDS:
+        return name
+    return yaml.safe_dump(name, default_style='"', allow_unicode=True, width=10**9).strip()

@@ -1,0 +1,166 @@
+"""The whole reading of a measurement: points, baseline, minimal ranks and the curve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rankprobe.records import Baseline, Curve, Interval, MinimalRank, Point
+from rankprobe.statistics.evidence import Evidence
+from rankprobe.statistics.fit import fit_curve
+from rankprobe.statistics.metrics import Metric
+from rankprobe.statistics.minimal_rank import (
+    Standing,
+    beats_baseline,
+    find_bracket,
+    minimal_rank,
+    stand,
+)
+from rankprobe.statistics.table import Floor, Row, ScoreTable, resolve_floor, tabulate
+from rankprobe.statistics.variance import ratio
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the statistics say of a measurement; the matching part of `records.Result`.
+
+    Attributes:
+        baseline: Full training.
+        points: One a rank that shares a finished repeat with full training, ascending.
+        minimal_rank: The answer at the target.
+        targets: The answer at every target, keyed by its shortest decimal.
+        curve: The fitted curve.
+        floor: ``none``, ``chance`` or ``head``.
+        floor_score: Score of the floor; 0 for ``none``.
+        chance_score: Score of chance.
+        head_score: Mean score of rank 0; ``None`` when not measured.
+    """
+
+    baseline: Baseline
+    points: tuple[Point, ...]
+    minimal_rank: MinimalRank
+    targets: Mapping[str, MinimalRank]
+    curve: Curve
+    floor: Floor
+    floor_score: float
+    chance_score: float
+    head_score: float | None
+
+
+def read_evidence(
+    evidence: Evidence,
+    *,
+    target: float,
+    floor: str = "auto",
+    targets: Sequence[float] = (0.9, 0.95, 0.99),
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Reading:
+    """Read a measurement.
+
+    Args:
+        evidence: What was measured.
+        target: Share of full training's gain over the floor that a rank must reach.
+        floor: ``auto``, ``none``, ``chance`` or ``head``.
+        targets: Other targets to answer for.
+        confidence: Level of all intervals.
+        seed: Of the resamples (choices of learning rates, band of the curve).
+
+    Returns:
+        The reading. A recovery whose gain of full training over the floor is not clearly above
+        0 has infinite limits, and a NaN mean when that gain is not above 0 at all. With a single
+        repeat the intervals of scores and recoveries hold the noise of the test set alone,
+        under the flag ``few_repeats``.
+
+    Raises:
+        ConfigError: A floor that the metric or the measurement does not allow.
+        TrainingError: Nothing to compare: full training or every rank failed.
+    """
+    resolved = resolve_floor(evidence.metric, floor)
+    table = tabulate(evidence, seed=seed)
+    standings = stand(table, target=target, floor=resolved, confidence=confidence)
+    answers = {
+        repr(float(q)): minimal_rank(table, target=q, floor=resolved, confidence=confidence)
+        for q in sorted({*targets, target})
+    }
+    among = len(standings)
+    points = tuple(_point(table, item, confidence=confidence, among=among) for item in standings)
+    floor_score = float(np.nanmean(table.floor_values(resolved)))
+    baseline = _baseline(table, confidence=confidence)
+    answer = answers[repr(float(target))]
+    below, reaching = find_bracket(table, standings, confidence=confidence)
+    curve = fit_curve(
+        np.array([float(point.rank) for point in points]),
+        np.array([point.mean for point in points]),
+        np.array([table.score(item.row).error for item in standings]),
+        higher_is_better=table.metric.higher_is_better,
+        crossing=None if answer.value is None or reaching is None else (below, reaching),
+        level=floor_score + target * (baseline.mean - floor_score),
+        confidence=confidence,
+        seed=seed,
+    )
+    return Reading(
+        baseline=baseline,
+        points=points,
+        minimal_rank=answer,
+        targets=answers,
+        curve=curve,
+        floor=resolved,
+        floor_score=floor_score,
+        chance_score=float(evidence.chance.mean()),
+        head_score=table.score(table.head).mean if table.head else None,
+    )
+
+
+def _point(table: ScoreTable, standing: Standing, *, confidence: float, among: int) -> Point:
+    row = standing.row
+    flags = _row_flags(row)
+    if beats_baseline(standing, confidence=confidence, among=among):
+        flags += ("adapter_beats_baseline",)
+    score = _score_interval(table, row, confidence)
+    return Point(
+        rank=row.rank,
+        mean=score.mean,
+        low=score.low,
+        high=score.high,
+        scores=_finished_scores(row),
+        learning_rate=row.evidence.learning_rate,
+        trainable=row.evidence.trainable,
+        recovery=ratio(standing.pair, (1.0 + confidence) / 2.0),
+        flags=flags,
+    )
+
+
+def _baseline(table: ScoreTable, *, confidence: float) -> Baseline:
+    row = table.baseline
+    score = _score_interval(table, row, confidence)
+    return Baseline(
+        mean=score.mean,
+        low=score.low,
+        high=score.high,
+        scores=_finished_scores(row),
+        learning_rate=row.evidence.learning_rate,
+        parameters=row.evidence.trainable,
+        flags=_row_flags(row),
+    )
+
+
+def _row_flags(row: Row) -> tuple[str, ...]:
+    failed = () if row.finished.all() else ("failed_members",)
+    return (*row.evidence.flags, *failed)
+
+
+def _finished_scores(row: Row) -> tuple[float, ...]:
+    return tuple(float(score) for score in row.evidence.scores[row.finished])
+
+
+def _score_interval(table: ScoreTable, row: Row, confidence: float) -> Interval:
+    """Mean score with limits, which stop at the metric's best possible score."""
+    estimate, level = table.score(row), (1.0 + confidence) / 2.0
+    low, high = estimate.low(level), estimate.high(level)
+    metric: Metric = table.metric
+    if metric.higher_is_better:
+        return Interval(estimate.mean, low, max(min(high, metric.perfect), estimate.mean))
+    return Interval(estimate.mean, min(max(low, metric.perfect), estimate.mean), high)

@@ -1,0 +1,141 @@
+"""What every source promises: a `Task` that is sound, repeatable, and honest about its splits."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rankprobe.config import TaskConfig, load_config
+from rankprobe.data.load import SOURCES, load_task
+from rankprobe.data.task import Task
+
+RNG = np.random.default_rng(1)
+X = RNG.normal(size=(80, 3))
+Y = np.arange(80) % 4
+
+FACTORY = """
+import numpy as np
+def make():
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(80, 3)), np.arange(80) % 4
+def make_dict():
+    x, y = make()
+    return {"x": x[:60], "y": y[:60], "x_test": x[60:], "y_test": y[60:]}
+"""
+
+
+def _arrays(folder: Path) -> str:
+    np.savez(folder / "a.npz", x=X, y=Y)
+    return "data: a.npz"
+
+
+def _table(folder: Path) -> str:
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(d=np.where(X[:, 0] > 0, "p", "q"), y=Y)
+    frame.to_csv(folder / "t.csv", index=False)
+    return "data: t.csv"
+
+
+def _sklearn(folder: Path) -> str:
+    return "data: {name: wine}"
+
+
+def _python(folder: Path) -> str:
+    (folder / "own.py").write_text(FACTORY)
+    return "data: {factory: 'own:make_dict'}"
+
+
+WRITERS: dict[str, Callable[[Path], str]] = {
+    "arrays": _arrays,
+    "table": _table,
+    "sklearn": _sklearn,
+    "python": _python,
+}
+
+
+def configured(folder: Path, source: str, more: str = "") -> TaskConfig:
+    file = folder / "dataset.yaml"
+    file.write_text(f"{WRITERS[source](folder)}\n{more}")
+    return load_config(file, trust=True)
+
+
+def task(folder: Path, source: str, more: str = "") -> Task:
+    return load_task(configured(folder, source, more), trust=True)
+
+
+def test_every_source_is_under_contract() -> None:
+    assert WRITERS.keys() == SOURCES.keys()
+
+
+@pytest.fixture(params=list(WRITERS))
+def source(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_the_task_is_sound(tmp_path: Path, source: str) -> None:
+    loaded = task(tmp_path, source, "name: mine\n")
+    assert loaded.name == "mine"
+    assert loaded.objective == "classification"
+    assert loaded.outputs == len(loaded.classes) > 1
+    for split in (loaded.train, loaded.validation, loaded.test):
+        assert split.x.dtype == np.float32
+        assert split.y.dtype == np.int64
+        assert split.x.flags.c_contiguous
+        assert split.x.shape[1:] == loaded.input_shape
+        assert len(split) == len(split.x) == len(split.y) > 0
+        assert np.isfinite(split.x).all()
+    assert set(loaded.train.y) == set(range(loaded.outputs))
+    assert loaded.preprocessing
+
+
+def test_no_row_is_in_two_splits(tmp_path: Path, source: str) -> None:
+    loaded = task(tmp_path, source)
+    rows = [row.tobytes() for s in (loaded.train, loaded.validation, loaded.test) for row in s.x]
+    assert len(set(rows)) == len(rows)
+    assert "duplicates_across_splits" not in loaded.flags
+
+
+def test_the_same_settings_give_the_same_tasks_in_another_process(tmp_path: Path) -> None:
+    hashes = []
+    for source in WRITERS:
+        (tmp_path / source).mkdir()
+        hashes.append(task(tmp_path / source, source).hash)
+    script = (
+        "from pathlib import Path\n"
+        "from rankprobe.config import load_config\n"
+        "from rankprobe.data.load import load_task\n"
+        f"for source in {list(WRITERS)}:\n"
+        f"    config = load_config(Path({str(tmp_path)!r}) / source / 'dataset.yaml', trust=True)\n"
+        "    print(load_task(config, trust=True).hash)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONHASHSEED": "7", "PATH": ""},
+        cwd=Path(__file__).parents[2],
+    )
+    assert run.stdout.split() == hashes
+
+
+def test_the_split_seed_changes_the_task(tmp_path: Path, source: str) -> None:
+    config = configured(tmp_path, source)
+    other = load_config(
+        tmp_path / "dataset.yaml", overrides={"data": {"split": {"seed": 1}}}, trust=True
+    )
+    assert load_task(config, trust=True).hash != load_task(other, trust=True).hash
+
+
+def test_the_objective_can_be_set(tmp_path: Path, source: str) -> None:
+    if source == "sklearn":
+        pytest.skip("wine's classes are names")
+    loaded = task(tmp_path, source, "metric: mse\n")
+    assert (loaded.objective, loaded.metric, loaded.classes) == ("regression", "mse", ())
+    assert loaded.train.y.dtype == np.float32
+    assert loaded.train.y.shape == (len(loaded.train), 1)

@@ -1,0 +1,285 @@
+"""Scaffold weights are the same bits everywhere, and have the distribution they say."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from scipy import stats
+from torch import nn
+
+from rankprobe.errors import ArtifactError, ConfigError
+from rankprobe.lowrank import Adapter, Scaffold, adapted_layers, attach, families
+from rankprobe.lowrank.families import FAMILIES, normal_table
+from rankprobe.lowrank.scaffold import SPEC_VERSION, draw
+
+KNOWN_ANSWERS = Path(__file__).parent / "known_answers.json"
+KNOWN_ANSWERS_SHA256 = {1: "d42535977acf6b75fa3e92bc38d221d44b742e7307b76f5c028a3295a6a54c11"}
+NEW_VERSION = (
+    "the weights of a specification version never change: other weights need a new SPEC_VERSION, "
+    "new known answers and their sha256 beside the old"
+)
+ANSWERS: list[dict[str, Any]] = json.loads(KNOWN_ANSWERS.read_text(encoding="utf-8"))["answers"]
+
+
+def sha256(weight: NDArray[np.float32]) -> str:
+    assert weight.dtype == np.float32
+    return hashlib.sha256(np.ascontiguousarray(weight, dtype="<f4").tobytes()).hexdigest()
+
+
+def weight(answer: dict[str, Any]) -> NDArray[np.float32]:
+    scaffold = Scaffold(answer["seed"], answer["family"], answer["scale"])
+    return scaffold.weight(answer["name"], answer["shape"])
+
+
+def test_known_answers_belong_to_their_version() -> None:
+    raw = KNOWN_ANSWERS.read_bytes()
+    assert json.loads(raw)["specification"] == SPEC_VERSION, NEW_VERSION
+    assert hashlib.sha256(raw).hexdigest() == KNOWN_ANSWERS_SHA256[SPEC_VERSION], NEW_VERSION
+    assert {answer["family"] for answer in ANSWERS} == set(FAMILIES), "a family without an answer"
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=lambda a: f"{a['family']}-{a['name']}-{a['shape']}")
+def test_known_answers(answer: dict[str, Any]) -> None:
+    assert weight(answer).shape == tuple(answer["shape"])
+    assert sha256(weight(answer)) == answer["sha256"], NEW_VERSION
+
+
+def test_the_specification_in_plain_words() -> None:
+    """Key, bits and scale written out once more, in whole numbers and without the package."""
+    key = hashlib.sha256(b'[1,42,"hidden0",[3,5],"normal"]').digest()[:16]
+    halves = [int.from_bytes(half, "little") for half in (key[:8], key[8:])]
+    raw = np.random.Philox(key=np.array(halves, dtype=np.uint64)).random_raw(4)
+    words = [(int(value) >> shift) & 0xFFFF for value in raw for shift in (0, 16, 32, 48)]
+    expected = np.array([normal_table()[word] for word in words[:15]]) * np.float32(5**-0.5)
+    assert np.array_equal(Scaffold(42).weight("hidden0", (3, 5)), expected.reshape(3, 5))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_part_of_the_key_counts(family: str) -> None:
+    first = draw("hidden0", (8, 6), seed=1, family=family).ravel()
+    others = [
+        draw("hidden0", (8, 6), seed=2, family=family),
+        draw("hidden1", (8, 6), seed=1, family=family),
+        draw("hidden0", (6, 8), seed=1, family=family),
+        draw("hidden0", (8, 6, 1), seed=1, family=family),
+    ]
+    assert not any(np.array_equal(first, other.ravel()) for other in others)
+
+
+def test_families_do_not_share_their_bits() -> None:
+    signs = [np.sign(draw("h", (64, 64), seed=1, family=family)).ravel() for family in FAMILIES]
+    agreement = [abs(np.mean(a * b)) for i, a in enumerate(signs) for b in signs[:i]]
+    assert max(agreement) < 5 / 64
+
+
+class TestIndependence:
+    """Of everything but the key."""
+
+    @pytest.fixture
+    def _other_surroundings(self) -> Iterator[None]:
+        threads, state, dtype = (
+            torch.get_num_threads(),
+            torch.get_rng_state(),
+            torch.get_default_dtype(),
+        )
+        torch.set_num_threads(3)
+        torch.set_default_dtype(torch.float64)
+        torch.manual_seed(999)
+        np.random.seed(999)  # noqa: NPY002
+        yield
+        torch.set_num_threads(threads)
+        torch.set_rng_state(state)
+        torch.set_default_dtype(dtype)
+
+    @pytest.mark.usefixtures("_other_surroundings")
+    def test_threads_generators_and_default_type(self) -> None:
+        assert [sha256(weight(answer)) for answer in ANSWERS] == [a["sha256"] for a in ANSWERS]
+        layer = adapted_layers(attach(nn.Linear(6, 4), rank=2, adapter=Adapter(head="adapter")))[""]
+        expected = Scaffold().weight("", (4, 6))
+        assert layer.weight.dtype == torch.float32
+        assert np.array_equal(layer.weight.numpy(), expected)
+        assert {tensor.dtype for tensor in layer.state_dict().values()} == {torch.float32}
+
+    def test_generators_are_left_alone(self) -> None:
+        before, legacy = torch.get_rng_state(), pickle.dumps(np.random.get_state())  # noqa: NPY002
+        weight(ANSWERS[0])
+        assert torch.equal(torch.get_rng_state(), before)
+        assert pickle.dumps(np.random.get_state()) == legacy  # noqa: NPY002
+
+    def test_order_of_creation(self) -> None:
+        forwards = [sha256(weight(answer)) for answer in ANSWERS]
+        backwards = [sha256(weight(answer)) for answer in reversed(ANSWERS)]
+        assert backwards[::-1] == forwards
+
+    def test_other_layers_of_the_network(self) -> None:
+        net = nn.Sequential()
+        net.add_module("a", nn.Linear(5, 7))
+        net.add_module("b", nn.Linear(7, 6))
+        net.add_module("head", nn.Linear(6, 2))
+        wider = nn.Sequential()
+        wider.add_module("b", nn.Linear(7, 6))
+        wider.add_module("c", nn.Linear(6, 9))
+        wider.add_module("head", nn.Linear(9, 2))
+        ours, theirs = (adapted_layers(attach(n, rank=1))["b"].weight for n in (net, wider))
+        assert torch.equal(ours, theirs)
+
+    def test_another_process(self) -> None:
+        code = (
+            "import hashlib, json, sys, torch\n"
+            "torch.set_default_dtype(torch.float64)\n"
+            "from rankprobe.lowrank import Scaffold\n"
+            "for a in reversed(json.load(sys.stdin)):\n"
+            "    w = Scaffold(a['seed'], a['family'], a['scale']).weight(a['name'], a['shape'])\n"
+            "    print(hashlib.sha256(w.tobytes()).hexdigest())\n"
+        )
+        environment = {**os.environ, "OMP_NUM_THREADS": "2", "PYTHONHASHSEED": "17"}
+        there = subprocess.run(
+            [sys.executable, "-c", code],
+            input=json.dumps(ANSWERS),
+            env=environment,
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert there.stdout.split()[::-1] == [answer["sha256"] for answer in ANSWERS]
+
+    def test_byte_order_of_the_machine(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A big-endian machine's generator gives the same numbers in other bytes."""
+
+        class BigEndianPhilox(np.random.Philox):
+            def random_raw(self, *args: Any, **kwargs: Any) -> Any:
+                return super().random_raw(*args, **kwargs).astype(">u8")
+
+        monkeypatch.setattr(np.random, "Philox", BigEndianPhilox)
+        assert [sha256(weight(answer)) for answer in ANSWERS] == [a["sha256"] for a in ANSWERS]
+        words = np.arange(0, 65536, 37, dtype="<u2")
+        for family in FAMILIES.values():
+            there = family.transform(words.astype(">u2"))
+            assert np.array_equal(there, family.transform(words))
+
+
+class TestScale:
+    def test_fan_in_is_all_axes_but_the_first(self) -> None:
+        unit = draw("conv", (8, 3, 5, 5), seed=42, family="normal")
+        weights = Scaffold().weight("conv", (8, 3, 5, 5))
+        assert np.array_equal(weights, unit * np.float32(1 / math.sqrt(75)))
+
+    def test_a_given_scale_is_the_standard_deviation(self) -> None:
+        weights = Scaffold(scale=0.1).weight("h", (400, 300))
+        assert weights.std() == pytest.approx(0.1, rel=0.01)
+
+    def test_defaults(self) -> None:
+        assert Scaffold() == Scaffold(seed=42, family="normal", scale=None)
+
+
+class TestNormalTable:
+    def test_is_the_committed_one(self) -> None:
+        upper = normal_table()[32768:].astype("<f4").tobytes()
+        assert hashlib.sha256(upper).hexdigest() == families.NORMAL_TABLE_SHA256
+        assert families.NORMAL_TABLE_SHA256.startswith("aa44eb897dea7d5a"), NEW_VERSION
+
+    def test_holds_means_of_equally_probable_bins(self) -> None:
+        # phi'(z) = -z phi(z), so the mean of a bin is the fall of phi over it, by its probability.
+        edges = stats.norm.isf(1 - np.arange(32768, 65537) / 65536)
+        means = -np.diff(stats.norm.pdf(edges)) * 65536
+        np.testing.assert_allclose(normal_table()[32768:], means, rtol=1e-7, atol=1e-7)
+
+    def test_is_symmetric_and_ascending(self) -> None:
+        table = normal_table()
+        assert table.shape == (65536,)
+        assert table.dtype == np.float32
+        assert np.array_equal(table, -table[::-1])
+        assert (np.diff(table) > 0).all()
+
+    def test_moments(self) -> None:
+        table = normal_table().astype(np.float64)
+        assert table.mean() == 0
+        assert table.var() == pytest.approx(0.9999985, abs=1e-7)
+        assert (table**4).mean() / table.var() ** 2 == pytest.approx(2.9998, abs=1e-4)
+        assert table.max() == pytest.approx(4.39, abs=0.005)
+
+    @pytest.mark.parametrize("damage", ["one bit", "cut short"])
+    def test_damage_is_an_error(
+        self, damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        raw = bytearray((Path(families.__file__).parent / "normal_table.f32").read_bytes())
+        if damage == "one bit":
+            raw[70_000] ^= 1
+        else:
+            del raw[-4:]
+        (tmp_path / "normal_table.f32").write_bytes(raw)
+        monkeypatch.setattr(resources, "files", lambda _: tmp_path)
+        normal_table.cache_clear()
+        try:
+            with pytest.raises(ArtifactError) as error:
+                Scaffold().weight("h", (2, 2))
+        finally:
+            normal_table.cache_clear()
+        assert str(error.value) == ("the table of normal weights is damaged; reinstall rankprobe")
+
+
+class TestFamilies:
+    COUNT = 1 << 20
+
+    def values(self, family: str) -> NDArray[np.float64]:
+        return draw("moments", (1024, 1024), seed=5, family=family).ravel().astype(np.float64)
+
+    @pytest.mark.parametrize(
+        ("family", "kurtosis"), [("normal", 3), ("uniform", 1.8), ("binary", 1)]
+    )
+    def test_moments(self, family: str, kurtosis: float) -> None:
+        values = self.values(family)
+        error = 1 / math.sqrt(self.COUNT)
+        assert abs(values.mean()) < 4 * error
+        assert abs((values**2).mean() - 1) < 4 * math.sqrt(kurtosis) * error
+        assert abs((values**3).mean()) < 4 * math.sqrt(15) * error
+        assert (values**4).mean() == pytest.approx(kurtosis, abs=4 * math.sqrt(96) * error)
+
+    @pytest.mark.parametrize("family", FAMILIES)
+    def test_neighbours_are_uncorrelated(self, family: str) -> None:
+        values = self.values(family)
+        for lag in (1, 2, 4, 16, 64, 1024):
+            assert abs((values[:-lag] * values[lag:]).mean()) < 4.5 / math.sqrt(self.COUNT)
+
+    def test_normal_against_the_distribution(self) -> None:
+        test = stats.kstest(self.values("normal")[: 1 << 17], "norm")
+        assert test.pvalue > 0.01
+
+    def test_uniform_fills_its_interval_evenly(self) -> None:
+        values = self.values("uniform")
+        assert np.abs(values).max() < math.sqrt(3)
+        assert np.abs(values).max() > 0.9999 * math.sqrt(3)
+        counts, _ = np.histogram(values, bins=64, range=(-math.sqrt(3), math.sqrt(3)))
+        assert stats.chisquare(counts).pvalue > 0.01
+
+    def test_binary_has_two_values(self) -> None:
+        assert set(self.values("binary")) == {-1.0, 1.0}
+
+    @pytest.mark.parametrize("family", FAMILIES)
+    @pytest.mark.parametrize("count", [1, 3, 4, 15, 16, 17, 65])
+    def test_any_number_of_weights(self, family: str, count: int) -> None:
+        kind = FAMILIES[family]
+        assert draw("h", (count,), seed=0, family=family).shape == (count,)
+        assert 0 <= kind.words(count) * 16 // kind.bits - count < 16 // min(kind.bits, 16)
+
+    def test_an_unknown_one_is_named(self) -> None:
+        with pytest.raises(ConfigError) as error:
+            Scaffold(family="gaussian").weight("h", (2, 2))
+        assert str(error.value) == (
+            "unknown family of scaffold weights `gaussian`; there are: binary, normal, uniform"
+        )

@@ -1,0 +1,53 @@
+import random
+
+from rankprobe.records import Member
+from rankprobe.search.cohorts import LARGEST_COHORT, compose
+
+
+def split(members: list[Member], **sizes: int) -> list[tuple[Member, ...]]:
+    return compose(members, **{"bytes_per_member": 1, "baseline_parameters": 10**9, **sizes})
+
+
+def grid(ranks: list[int | None], rates: list[float], repeats: int = 1) -> list[Member]:
+    return [Member(r, lr, k, 20) for r in ranks for lr in rates for k in range(repeats)]
+
+
+def test_the_result_does_not_depend_on_the_order_of_members() -> None:
+    members = grid([0, 1, 2, 4, None], [0.1, 0.01, 0.001], repeats=3)
+    shuffled = random.Random(0).sample(members, len(members))
+    assert split(members) == split(shuffled)
+    assert sorted(m for c in split(members) for m in c if m.rank is not None) == sorted(
+        m for m in members if m.rank is not None
+    )
+
+
+def test_repeats_lengths_and_kinds_are_kept_apart() -> None:
+    members = [*grid([0, 1, 2], [0.1], repeats=2), Member(1, 0.1, 0, 40)]
+    kinds = [{(m.repeat, m.epochs, m.rank == 0) for m in cohort} for cohort in split(members)]
+    assert all(len(kind) == 1 for kind in kinds)
+    assert len(kinds) == 5
+
+
+def test_a_large_baseline_trains_alone_and_small_ones_together() -> None:
+    members = grid([None], [0.1, 0.2, 0.3])
+    assert [len(c) for c in split(members, baseline_parameters=10**6)] == [1, 1, 1]
+    assert [len(c) for c in split(members, baseline_parameters=500)] == [3]
+
+
+def test_cohorts_are_cut_evenly_by_rank() -> None:
+    members = grid(list(range(1, 9)), [k / 100 for k in range(1, 6)])
+    cohorts = split(members)
+    assert [len(c) for c in cohorts] == [20, 20]
+    assert len(members) > LARGEST_COHORT
+    assert max(m.rank or 0 for m in cohorts[0]) <= min(m.rank or 0 for m in cohorts[1])
+
+
+def test_members_of_one_rate_stand_side_by_side() -> None:
+    (cohort,) = split(grid([1, 2, 4], [0.1, 0.01]))
+    assert [m.learning_rate for m in cohort] == [0.01] * 3 + [0.1] * 3
+
+
+def test_little_memory_makes_small_cohorts() -> None:
+    members = grid([1, 2, 4, 8], [0.1])
+    assert [len(c) for c in split(members, bytes_per_member=1 << 30)] == [2, 2]
+    assert [len(c) for c in split(members, bytes_per_member=1 << 40)] == [1, 1, 1, 1]

@@ -1,0 +1,74 @@
+"""Imports point one way, and reading a result does not wait for torch."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rankprobe
+
+PACKAGE = Path(rankprobe.__file__).parent
+
+# What each half may import of the package, at any depth of its code.
+ALLOWED = {
+    "errors": set(),
+    "records": {"errors", "reporting"},  # `Result.plot` and `Result.save`, when called
+    "backbones": set(),
+    "lowrank": {"errors"},
+    "statistics": {"records", "errors"},
+    "reporting": {"records", "errors"},
+    "training": {"lowrank", "records", "errors", "data"},
+    "data": {"config", "config_problems", "config_rules", "errors"},
+}
+
+
+def imported(file: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        modules = []
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            modules = [node.module or ""]
+        names |= {m.split(".")[1] for m in modules if m.startswith("rankprobe.")}
+    return names
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_imports_point_one_way(room: str) -> None:
+    files = [PACKAGE / f"{room}.py"] if (PACKAGE / f"{room}.py").exists() else []
+    files += list((PACKAGE / room).glob("*.py"))
+    assert files
+    for file in files:
+        assert imported(file) - {room} <= ALLOWED[room], file
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import rankprobe",
+        "import rankprobe.cli",
+        "import rankprobe.reporting.folder, rankprobe.reporting.tables",
+        "import rankprobe.statistics.reading",
+        "import rankprobe.config",
+        "from rankprobe.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass",
+        "from rankprobe.cli import main\nmain(['figure', 'nowhere'])",
+        "from rankprobe.cli import main\nmain(['report', 'nowhere'])",
+    ],
+)
+def test_reading_does_not_import_torch(code: str) -> None:
+    check = f"{code}\nimport sys\nsys.exit('torch' in sys.modules or 'optuna' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_help_does_not_import_scipy_matplotlib_or_pydantic() -> None:
+    check = (
+        "from rankprobe.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "import sys\nslow = {'scipy', 'matplotlib', 'pydantic', 'pandas', 'rich'}\n"
+        "sys.exit(', '.join(slow & set(sys.modules)) or None)"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()

@@ -1,0 +1,131 @@
+"""The starter file measures as it is, whatever the columns are called, and overwrites nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rankprobe.config import load_config
+from rankprobe.data.load import load_task
+from rankprobe.errors import ConfigError, DataError
+from rankprobe.starter import starter_yaml, write_starter
+
+N = 40
+FRAME = pd.DataFrame(
+    {"a": np.linspace(0, 1, N), "kind": ["x", "y"] * 20, "grade": np.arange(N) % 4}
+)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])
+def test_a_table_round_trips(tmp_path: Path, suffix: str) -> None:
+    data = tmp_path / f"school{suffix}"
+    if suffix == ".parquet":
+        FRAME.to_parquet(data)
+    else:
+        FRAME.to_csv(data, sep="\t" if suffix == ".tsv" else ",", index=False)
+    file = write_starter(data)
+    assert file == tmp_path / "dataset.yaml"
+    config = load_config(file)
+    assert config.name == "school"
+    assert config.data is not None
+    assert (config.data.source, config.data.path, config.data.target) == (
+        "table",
+        data.name,
+        "grade",
+    )
+    assert config.objective == "classification"
+    assert load_task(config).outputs == 4
+    text = file.read_text()
+    assert f"path: school{suffix}  # relative to this file; 40 rows, 2 feature columns" in text
+    assert "target: grade  # the last column; `--label COLUMN` chooses another" in text
+    assert (
+        "objective: classification  # inferred: the target holds 4 whole numbers, 4 classes; "
+        "if it is a quantity, write regression\n" in text
+    )
+
+
+def test_arrays_round_trip(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.random.default_rng(0).normal(size=(N, 3, 2)), y=np.ones(N),
+             z=np.linspace(0, 1, N))  # fmt: skip
+    file = write_starter(tmp_path / "a.npz", label="z")
+    assert "40 rows, inputs of shape 3 x 2\n  features: x\n  target: z\n" in file.read_text()
+    assert load_task(load_config(file)).objective == "regression"
+
+
+def test_what_is_commented_out_is_valid_too(tmp_path: Path) -> None:
+    FRAME.to_csv(tmp_path / "t.csv", index=False)
+    file = write_starter(tmp_path / "t.csv")
+    plain = load_config(file)
+    keys = ("metric", "seed", "backbone", "training", "search")
+    lines = [
+        line.removeprefix("# ") if line.removeprefix("# ").startswith(keys) else line
+        for line in file.read_text().splitlines()
+    ]
+    file.write_text("\n".join(lines))
+    full = load_config(file)
+    assert full.metric == "accuracy"
+    assert full.model_copy(update={"metric": None}) == plain
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["yes: \"no\"", "it's", " leading", "yes", "1e-3", "12", "null", "#x", "- a", "größe 🙂",
+     "a\tb", "{a}", "*a", "&b", "!c", "%d", "@e", "`f`", "a\\b", "tr\u2028ue", "~"],
+)  # fmt: skip
+@pytest.mark.parametrize("given", [True, False])
+def test_odd_names_are_quoted(tmp_path: Path, name: str, given: bool) -> None:
+    FRAME.rename(columns={"grade": name}).to_csv(tmp_path / "t.csv", index=False)
+    file = write_starter(tmp_path / "t.csv", label=name if given else None)
+    config = load_config(file)
+    assert config.data is not None
+    assert config.data.target == name
+
+
+def test_odd_file_names_are_quoted(tmp_path: Path) -> None:
+    data = tmp_path / "no: 1.csv"
+    FRAME.to_csv(data, index=False)
+    config = load_config(write_starter(data))
+    assert config.name == "no: 1"
+    assert load_task(config).outputs == 4
+
+
+def test_the_file_can_lie_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "sets").mkdir()
+    FRAME.to_csv(tmp_path / "data" / "t.csv", index=False)
+    file = write_starter(tmp_path / "data" / "t.csv", out=tmp_path / "sets" / "t.yaml")
+    assert "path: ../data/t.csv" in file.read_text().replace('"', "")
+    assert "`rankprobe measure t.yaml`" in file.read_text()
+    assert load_task(load_config(file)).outputs == 4
+    with pytest.raises(ConfigError, match=r"there is no such folder\n    make it first"):
+        write_starter(tmp_path / "data" / "t.csv", out=tmp_path / "none" / "t.yaml")
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    FRAME.to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "dataset.yaml").write_text("mine")
+    with pytest.raises(ConfigError) as caught:
+        write_starter(tmp_path / "t.csv")
+    assert str(caught.value) == (
+        f"{tmp_path}/dataset.yaml: is already there, and is not overwritten\n    move it away first"
+    )
+    assert (tmp_path / "dataset.yaml").read_text() == "mine"
+
+
+def test_nothing_is_written_for_data_that_cannot_be_measured(tmp_path: Path) -> None:
+    FRAME.assign(id=[f"id{i}" for i in range(N)]).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(DataError, match=r"has a single example"):
+        write_starter(tmp_path / "t.csv")
+    with pytest.raises(ConfigError, match=r"there is no column `grad` in t.csv\n    did you mean"):
+        write_starter(tmp_path / "t.csv", label="grad")
+    with pytest.raises(ConfigError, match=r"is not there\n    did you mean `t.csv`"):
+        write_starter(tmp_path / "tt.csv")
+    with pytest.raises(ConfigError, match=r"readable are .npz"):
+        write_starter(tmp_path / "t.txt")
+    FRAME.rename(columns={"grade": ""}).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(DataError, match=r"the last column of .* has no name; choose one with --la"):
+        starter_yaml(tmp_path / "t.csv")
+    assert not (tmp_path / "dataset.yaml").exists()

@@ -1,0 +1,196 @@
+"""What training means, without any of the means to do it fast.
+
+One member at a time, at its own rank, with dense matrices, ordinary autograd and torch's own
+AdamW. Contract tests hold the cohort against it.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rankprobe.data.task import Objective, Split, Task
+from rankprobe.lowrank import attach, initial_state
+from rankprobe.lowrank.randomness import integer_seed, permutation
+from rankprobe.records import Member, Run
+from rankprobe.training import Score, TrainingData, TrainingProtocol, train
+from rankprobe.training.trainees import reinitialised
+
+
+def toy_task(
+    objective: Objective = "classification", shape: Sequence[int] = (6,), outputs: int = 3
+) -> Task:
+    """48 training examples, so that the last of 5 batches of 10 is smaller."""
+    generator = np.random.default_rng(3)
+    x = generator.normal(size=(84, *shape)).astype(np.float32)
+    teacher = generator.normal(size=(math.prod(shape), outputs))
+    values = x.reshape(len(x), -1) @ teacher
+    y: NDArray[Any] = values.argmax(axis=1).astype(np.int64)
+    if objective == "regression":  # in units of their own: far from 0, and unlike each other
+        y = (values * np.linspace(20, 90, outputs) + 1000).astype(np.float32)
+    train, validation, test = (
+        Split(x[rows], y[rows]) for rows in (slice(48), slice(48, 64), slice(64, None))
+    )
+    return Task("toy", objective, "accuracy", train, validation, test, outputs)
+
+
+def protocol(objective: Objective = "classification", **settings: Any) -> TrainingProtocol:
+    """Batches of 10, and a weight decay that shows."""
+    return TrainingProtocol(objective, **{"batch_size": 10, "weight_decay": 0.1, **settings})
+
+
+def raw_score(split: Literal["validation", "test"], outputs: NDArray[Any]) -> Score:
+    """A number that moves whenever any output does."""
+    return Score(float(np.square(outputs).mean()), 0.5, outputs.copy())
+
+
+def train_together(
+    members: Sequence[Member],
+    backbone: nn.Module,
+    settings: TrainingProtocol,
+    *,
+    task: Task | None = None,
+    dtype: torch.dtype = torch.float64,
+) -> tuple[Run, ...]:
+    """Train a cohort on the toy task of the protocol's objective."""
+    data = TrainingData.of(task or toy_task(settings.objective), dtype=dtype)
+    return train(members, backbone=backbone, data=data, protocol=settings, score=raw_score)
+
+
+@dataclass(frozen=True)
+class Solo:
+    """A member trained by the plain loop."""
+
+    history: tuple[tuple[float, float], ...]
+    outputs: NDArray[Any]
+    parameters: Mapping[str, Tensor]
+
+
+class PlainLinear(nn.Module):
+    """The adapted layer as one dense matrix, assembled anew in every forward pass."""
+
+    weight: Tensor
+    A: Tensor
+    B: Tensor
+    beta: Tensor
+    bias: Tensor | None
+    magnitude: Tensor
+
+    def __init__(self, weight: Tensor, factor: float, layer_norm: bool, dora: bool) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.factor, self.dora = factor, dora
+        self.norm = nn.LayerNorm(len(weight)) if layer_norm else None
+
+    def start(self, values: Mapping[str, Tensor], prefix: str) -> None:
+        """Take the initial values of the layer's own tensors; the rest is fixed."""
+        fixed = {"beta": torch.ones(())}
+        if self.dora:
+            fixed["magnitude"] = self.weight.norm(dim=1)
+        for key in ("A", "B", "beta", "bias", "magnitude"):
+            if f"{prefix}.{key}" in values:
+                setattr(self, key, nn.Parameter(values[f"{prefix}.{key}"]))
+            else:
+                self.register_buffer(key, fixed.get(key))
+
+    def forward(self, x: Tensor) -> Tensor:
+        matrix = self.beta * self.weight + self.factor * self.B @ self.A
+        if self.dora:
+            matrix = matrix * (self.magnitude / matrix.norm(dim=1))[:, None]
+        h = x @ matrix.T
+        h = h if self.norm is None else self.norm(h)
+        return h if self.bias is None else h + self.bias
+
+
+def plain_network(backbone: nn.Module, member: Member, settings: TrainingProtocol) -> nn.Module:
+    """The network of one member at its own rank, with its initial values."""
+    if member.rank is None:
+        return reinitialised(backbone, seed=settings.seed, repeat=member.repeat)
+    adapter, scaffold = settings.adapter, settings.scaffold
+    twin = attach(backbone, rank=member.rank, adapter=adapter, scaffold=scaffold)
+    start, _ = initial_state(twin, member.rank, seed=settings.seed, repeat=member.repeat)
+    net = copy.deepcopy(backbone)
+    layers = {name: m for name, m in net.named_modules() if isinstance(m, nn.Linear)}
+    if adapter.head == "trained":
+        layers.popitem()
+    plain: dict[nn.Module, PlainLinear] = {}
+    for name, layer in layers.items():
+        own = min(member.rank, layer.in_features, layer.out_features) or 1
+        power = {"rank_stabilized": 0.5, "standard": 1.0, "none": 0.0}[adapter.scaling]
+        alpha = 1.0 if adapter.scaling == "none" else adapter.alpha
+        factor = float(np.float32(alpha / own**power))  # the layer keeps it in float32
+        weight = scaffold.weight(name, (layer.out_features, layer.in_features))
+        plain[layer] = PlainLinear(
+            torch.from_numpy(weight), factor, adapter.layer_norm, adapter.dora
+        )
+        plain[layer].start(start, name)
+    for path, module in list(net.named_modules(remove_duplicate=False)):
+        if module in plain:
+            parent, _, child = path.rpartition(".")
+            setattr(net.get_submodule(parent), child, plain[module])
+    for name, parameter in net.named_parameters():
+        parameter.requires_grad_(name in start)
+        if name in start:
+            parameter.data = start[name].clone()
+    assert start.keys() == {n for n, p in net.named_parameters() if p.requires_grad}
+    return net
+
+
+def solo(
+    member: Member,
+    backbone: nn.Module,
+    settings: TrainingProtocol,
+    *,
+    task: Task | None = None,
+    dtype: torch.dtype = torch.float64,
+) -> Solo:
+    """Train one member on the toy task of the protocol's objective, plainly."""
+    data = TrainingData.of(task or toy_task(settings.objective), dtype=dtype)
+    net = plain_network(backbone, member, settings).to(dtype)
+    moved = [p for p in net.parameters() if p.requires_grad and p.numel()]
+    optimizer = torch.optim.AdamW(
+        moved, weight_decay=settings.weight_decay, foreach=False, fused=False
+    )
+    n, size = len(data.train_x), settings.batch_size
+    per_epoch = math.ceil(n / size)
+    total = member.epochs * per_epoch
+    scored = {math.ceil(total * k / 8) for k in range(1, 9)}
+    history: list[tuple[float, float]] = []
+
+    def outputs(x: Tensor) -> NDArray[Any]:
+        net.eval()
+        with torch.no_grad():
+            values: Tensor = net(x) * data.scale + data.shift
+        net.train()
+        return values.numpy()
+
+    with torch.random.fork_rng(devices=[]):
+        for step in range(total):
+            epoch, batch = divmod(step, per_epoch)
+            order = permutation(["order", settings.seed, member.repeat, epoch], n)
+            rows = torch.from_numpy(order[batch * size : (batch + 1) * size])
+            torch.manual_seed(integer_seed(["mask", settings.seed, member.repeat, step]))
+            guess, truth = net(data.train_x[rows]), data.train_y[rows]
+            classes = settings.objective == "classification"
+            loss = F.cross_entropy(guess, truth) if classes else F.mse_loss(guess, truth)
+            factor = (1 + math.cos(math.pi * step / total)) / 2
+            for group in optimizer.param_groups:
+                group["lr"] = member.learning_rate * (
+                    factor if settings.schedule == "cosine" else 1
+                )
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            if step + 1 in scored:
+                score = raw_score("validation", outputs(data.validation_x))
+                history.append(((step + 1) / per_epoch, score.value))
+    return Solo(tuple(history), outputs(data.test_x), dict(net.named_parameters()))

@@ -1,0 +1,105 @@
+"""Loss, schedule, checkpoints and data of a training."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from rankprobe.data.task import Split
+from rankprobe.records import Member
+from rankprobe.training import TrainingData
+from rankprobe.training.loop import CHECKPOINTS, loss, rate_factor
+from tests.training.reference import protocol, toy_task, train_together
+
+
+def test_classification_loss_sums_each_member_s_mean() -> None:
+    outputs, labels = torch.randn(3, 7, 4, dtype=torch.float64), torch.arange(7) % 4
+    expected = sum(F.cross_entropy(member, labels) for member in outputs)
+    torch.testing.assert_close(loss(outputs, labels), expected)
+
+
+def test_regression_loss_sums_each_member_s_mean() -> None:
+    outputs, values = torch.randn(3, 7, 4).double(), torch.randn(7, 4).double()
+    expected = sum(F.mse_loss(member, values) for member in outputs)
+    torch.testing.assert_close(loss(outputs, values), expected)
+
+
+@pytest.mark.parametrize("total", [1, 7, 40])
+def test_cosine_is_torch_s(total: int) -> None:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=total)
+    for step in range(total):
+        assert rate_factor(step, total, "cosine") == pytest.approx(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    assert rate_factor(0, total, "cosine") == 1
+    assert rate_factor(total, total, "cosine") == pytest.approx(0)
+
+
+def test_constant_is_constant() -> None:
+    assert {rate_factor(step, 9, "constant") for step in range(9)} == {1.0}
+
+
+class TestHistory:
+    @staticmethod
+    def epochs(epochs: int, batch_size: int = 10) -> list[float]:
+        settings = protocol(batch_size=batch_size)
+        (run,) = train_together([Member(1, 0.01, 0, epochs)], network(), settings)
+        assert run.validation == run.history[-1][1]
+        return [epoch for epoch, _ in run.history]
+
+    def test_is_evenly_spaced_with_the_last_step(self) -> None:
+        assert CHECKPOINTS == 8
+        assert self.epochs(8) == [1, 2, 3, 4, 5, 6, 7, 8]
+        assert self.epochs(4) == [0.6, 1, 1.6, 2, 2.6, 3, 3.6, 4]
+
+    def test_of_few_steps_has_each_once(self) -> None:
+        assert self.epochs(1, batch_size=16) == pytest.approx([1 / 3, 2 / 3, 1])
+        assert self.epochs(1, batch_size=1000) == [1]
+
+
+class TestTrainingData:
+    def test_regression_targets_are_centred_and_share_one_scale(self) -> None:
+        task = toy_task("regression")
+        data = TrainingData.of(task, dtype=torch.float64)
+        y = task.train.y.astype(np.float64)
+        assert y.std(axis=0).max() > 2 * y.std(axis=0).min()
+        np.testing.assert_allclose(data.train_y.mean(dim=0), 0, atol=1e-12)
+        assert data.train_y.square().mean().item() == pytest.approx(1)
+        back = data.train_y * data.scale + data.shift
+        np.testing.assert_allclose(back, y, rtol=1e-12)
+        # Singular values keep their ratios: what r* of a linear task is made of.
+        ours, theirs = (np.linalg.svd(m - m.mean(0))[1] for m in (data.train_y.numpy(), y))
+        np.testing.assert_allclose(ours / ours[0], theirs / theirs[0], rtol=1e-9)
+
+    def test_statistics_come_from_training_alone(self) -> None:
+        task = toy_task("regression")
+        wild = Split(task.validation.x, task.validation.y * 1e6)
+        other = dataclasses.replace(task, validation=wild, test=wild)
+        ours, theirs = TrainingData.of(task), TrainingData.of(other)
+        assert torch.equal(ours.train_y, theirs.train_y)
+        assert torch.equal(ours.shift, theirs.shift)
+        assert ours.scale == theirs.scale
+
+    def test_classes_are_left_as_they_are(self) -> None:
+        task = toy_task()
+        data = TrainingData.of(task)
+        assert data.train_y.dtype == torch.int64
+        assert np.array_equal(data.train_y, task.train.y)
+        assert (data.shift.item(), data.scale) == (0, 1)
+        assert data.train_x.dtype == torch.float32
+        for x, split in (
+            (data.train_x, task.train),
+            (data.validation_x, task.validation),
+            (data.test_x, task.test),
+        ):
+            assert np.array_equal(x, split.x)
+
+
+def network() -> nn.Module:
+    return nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3))
