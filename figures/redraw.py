@@ -1,42 +1,84 @@
-"""Redraw every picture that the README and the studies show, from their committed results.
+"""Redraw every picture and rewrite every result block: ``python -m figures.redraw``.
 
-``python figures/redraw.py`` reads each ``studies/STUDY/results/**/result.json`` and writes
-``figures/STUDY.png``, or ``figures/STUDY-FOLDER.png`` where a study holds several results. The
-same results give the same bytes.
+Everything comes from the committed results under ``studies/``: pictures beside each result, those
+here in ``figures/`` that the README shows, and the marked blocks of the README and of the
+studies'. The same results give the same bytes.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from rankprobe.records import load_result
-from rankprobe.reporting.folder import draw_figure
+from rankprobe.reporting.folder import draw_figure, write_whole
+from rankprobe.reporting.plots import png_bytes
+from studies.catalogue import TUNED
+from studies.command import guarded
+from studies.markdown import named_blocks, replaced, studies_block
+from studies.mnist import compare_paper
+from studies.pictures import draw_all
+from studies.planted import report as planted
+from studies.readme import refresh
+from studies.speed import report as speed
 
-ROOT = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def pictures(root: Path) -> dict[Path, Path]:
-    """Every committed result and the picture that shows it.
+def redraw(repository: Path = REPOSITORY) -> list[Path]:
+    """Redraw and rewrite everything that shows a result.
 
     Args:
-        root: The repository.
+        repository: The repository: ``studies`` is read, ``figures`` and READMEs are written.
 
     Returns:
-        From each picture to its ``result.json``, in alphabetical order.
+        The files, pictures first.
+
+    Raises:
+        ArtifactError: A result that cannot be read, or a README without its blocks.
+        StoreError: A file that cannot be written.
     """
-    found = {}
-    for result in sorted(root.glob("studies/*/results/**/result.json")):
-        study, _, *folders = result.parent.relative_to(root / "studies").parts
-        found[root / "figures" / f"{'-'.join([study, *folders])}.png"] = result
-    return found
+    studies, figures = repository / "studies", repository / "figures"
+    return [*draw_all(studies), *_draw_own(studies, figures), *refresh(studies), *_readme(studies)]
 
 
-def main(root: Path = ROOT) -> None:
-    """Draw each picture and say so."""
-    for picture, result in pictures(root).items():
-        draw_figure([load_result(result)], picture)
-        print(picture.relative_to(root))
+def _draw_own(studies: Path, figures: Path) -> list[Path]:
+    """The README's pictures: each tuned study, all of them together, and the two checks."""
+    results = {m.name: result for m in TUNED if (result := m.result(studies)) is not None}
+    drawn = [draw_figure([result], figures / f"{name}.png") for name, result in results.items()]
+    if len(results) > 1:
+        drawn.append(draw_figure(list(results.values()), figures / "studies.png"))
+    if (paper := compare_paper.load(studies)) is not None:
+        content = png_bytes(compare_paper.plot(paper))
+        drawn.append(write_whole(figures / "mnist-paper.png", content))
+    if (outcomes := planted.load(studies)) is not None:
+        content = png_bytes(planted.plot(outcomes))
+        drawn.append(write_whole(figures / "planted.png", content))
+    return drawn
+
+
+def _readme(studies: Path) -> list[Path]:
+    """The README, in those of the blocks that it has a place for."""
+    path = studies.parent / "README.md"
+    if not path.is_file():
+        return []
+    blocks = {
+        "studies": studies_block(studies, prefix="studies/"),
+        "planted": planted.sentence(studies),
+        "speed": speed.sentence(studies),
+    }
+    before = path.read_text(encoding="utf-8")
+    after = replaced(before, named_blocks(before, blocks), where=path)
+    return [write_whole(path, after.encode())] if after != before else []
+
+
+def main() -> int:
+    """Redraw, and name what was written; returns the exit status."""
+
+    def work() -> None:
+        for path in redraw():
+            print(path.relative_to(REPOSITORY))
+
+    return guarded(work)
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -111,7 +111,7 @@ def test_two_runs_agree_but_for_times_and_another_seed_does_not(
 def test_a_killed_measurement_goes_on_and_ends_the_same(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (folder / "dataset.yaml").write_text(SMALL.replace("epochs: 12", "epochs: 60"))
+    (folder / "dataset.yaml").write_text(SMALL.replace("epochs: 12", "epochs: 40"))
     assert main(["measure", "dataset.yaml", "--json", "--out", "whole"]) == 0
     whole = capsys.readouterr().out
     process = start("measure", "dataset.yaml", "--out", "cut", cwd=folder)

@@ -8,7 +8,7 @@ import pytest
 
 from rankprobe.reporting.html import methods_sentence, report_html, reports_html
 from rankprobe.reporting.wording import clean, headline, verdict_sentence
-from tests.reporting.examples import HOSTILE, examples, make
+from tests.reporting.examples import HOSTILE, examples, make, unresolved
 
 EXAMPLES = examples()
 CURVE, RATES, OVERVIEW = b"\x89PNG curve", b"\x89PNG rates", b"\x89PNG overview"
@@ -107,7 +107,9 @@ def test_loads_and_runs_nothing() -> None:
 def test_all_text_from_data_is_escaped() -> None:
     evil = "<img src=x onerror=alert(1)>\"'&"
     result = make(
-        HOSTILE, minimal=replace(make().minimal_rank, flags=(evil,)), baseline_flags=(evil,)
+        HOSTILE,
+        minimal=replace(unresolved("baseline_suspect"), flags=(evil,)),
+        baseline_flags=(evil,),
     )
     result = replace(
         result,

@@ -330,6 +330,8 @@ def test_overlay_leaves_out_the_line_of_a_task_without_signal() -> None:
     with_signal = plot_results([EXAMPLES["resolved"]])
     both = plot_results([EXAMPLES["resolved"], EXAMPLES["no_signal"]])
     assert len(both.lines) == len(with_signal.lines)
+    bounds = [ax.spines["left"].get_bounds() for ax in (both, with_signal)]
+    assert bounds[0] == bounds[1]
 
 
 def test_overlay_of_only_tasks_without_signal_is_still_readable() -> None:

@@ -12,6 +12,7 @@ from rankprobe.training.optimizer import CohortAdamW
 
 SHAPES = {"A": (4, 5), "B": (3, 4), "beta": ()}
 FACTORS = (1.0, 0.7, 0.2, 0.0, 0.5)
+Unused = frozenset[tuple[int, int]]  # (index of a tensor, step) without a gradient
 
 
 def randn(*shape: int, seed: int) -> Tensor:
@@ -28,25 +29,25 @@ def gradient(index: int, step: int, members: int) -> Tensor:
 
 
 def by_torch(
-    rates: Sequence[float], decay: float, member: int, unused: int | None = None
+    rates: Sequence[float], decay: float, member: int, unused: Unused = frozenset()
 ) -> list[Tensor]:
     parameters = [start[member].clone().requires_grad_() for start in starts(len(rates))]
     optimizer = torch.optim.AdamW(parameters, weight_decay=decay, foreach=False, fused=False)
     for step, factor in enumerate(FACTORS):
         for index, parameter in enumerate(parameters):
-            if index != unused:
-                parameter.grad = gradient(index, step, len(rates))[member]
+            used = (index, step) not in unused
+            parameter.grad = gradient(index, step, len(rates))[member] if used else None
         optimizer.param_groups[0]["lr"] = rates[member] * factor
         optimizer.step()
     return parameters
 
 
-def by_cohort(rates: Sequence[float], decay: float, unused: int | None = None) -> list[Tensor]:
+def by_cohort(rates: Sequence[float], decay: float, unused: Unused = frozenset()) -> list[Tensor]:
     stacks = [start.clone().requires_grad_() for start in starts(len(rates))]
     optimizer = CohortAdamW(stacks, rates, weight_decay=decay)
     for step, factor in enumerate(FACTORS):
         for index, stack in enumerate(stacks):
-            if index != unused:
+            if (index, step) not in unused:
                 stack.grad = gradient(index, step, len(rates))
         optimizer.step(factor)
         assert all(stack.grad is None for stack in stacks)
@@ -66,11 +67,12 @@ def test_equals_torch(rates: tuple[float, ...], decay: float) -> None:
             torch.testing.assert_close(stack[member], expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("unused", [0, 1, 2])
-def test_a_tensor_without_a_gradient_stays_as_it_is(unused: int) -> None:
-    rates = (0.01, 0.3)
+@pytest.mark.parametrize("index", [0, 1, 2])
+@pytest.mark.parametrize("steps", [range(5), (1, 3)], ids=["never", "sometimes"])
+def test_a_tensor_without_a_gradient_stays_as_it_is(steps: Sequence[int], index: int) -> None:
+    rates, unused = (0.01, 0.3), frozenset((index, step) for step in steps)
     stacks = by_cohort(rates, 0.1, unused)
-    assert torch.equal(stacks[unused], starts(2)[unused])
+    assert torch.equal(stacks[index], starts(2)[index]) == (len(steps) == 5)
     for member in range(2):
         for stack, expected in zip(stacks, by_torch(rates, 0.1, member, unused), strict=True):
             torch.testing.assert_close(stack[member], expected, rtol=1e-12, atol=1e-12)

@@ -1,0 +1,1 @@
+"""Measurements of real and of planted tasks: how to run them, and what came out."""

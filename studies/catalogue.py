@@ -1,0 +1,81 @@
+"""The measurements that studies are made of: one dataset.yaml each, and where its results lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rankprobe.errors import ConfigError
+from rankprobe.records import Result, load_result
+
+ROOT = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One measurement of a study.
+
+    Attributes:
+        name: Its name, the ``name`` in its file.
+        study: Folder of the study.
+        what: What is measured, in a few words.
+        file: Its dataset.yaml.
+        fetched: Name of the data to fetch first; ``None`` where it comes with a library.
+    """
+
+    name: str
+    study: str
+    what: str
+    file: str = "dataset.yaml"
+    fetched: str | None = None
+
+    def config(self, root: Path = ROOT) -> Path:
+        """Its dataset.yaml."""
+        return root / self.study / self.file
+
+    def results(self, root: Path = ROOT) -> Path:
+        """The folder of its committed results."""
+        folder = root / self.study / "results"
+        stem = Path(self.file).stem
+        return folder if stem == "dataset" else folder / stem
+
+    def result(self, root: Path = ROOT) -> Result | None:
+        """Its committed result; ``None`` while it has none.
+
+        Raises:
+            ArtifactError: There is one, and it cannot be read.
+        """
+        file = self.results(root) / "result.json"
+        return load_result(file) if file.is_file() else None
+
+
+MEASUREMENTS = (
+    Measurement("digits", "digits", "handwritten digits of 8 x 8 pixels"),
+    Measurement("mnist5k", "mnist5k", "5,000 handwritten digits", fetched="mnist5k"),
+    Measurement("mnist", "mnist", "70,000 handwritten digits", fetched="mnist"),
+    Measurement(
+        "mnist-paper", "mnist", "the paper's protocol, adapter unscaled", "paper.yaml", "mnist"
+    ),
+    Measurement(
+        "mnist-paper-standard",
+        "mnist",
+        "the paper's protocol, adapter scaled by alpha/r",
+        "paper_standard.yaml",
+        "mnist",
+    ),
+)
+# The tuned ones, which are compared with each other.
+TUNED = tuple(measurement for measurement in MEASUREMENTS if measurement.file == "dataset.yaml")
+
+
+def find(name: str) -> Measurement:
+    """The measurement of a name.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    for measurement in MEASUREMENTS:
+        if measurement.name == name:
+            return measurement
+    known = ", ".join(measurement.name for measurement in MEASUREMENTS)
+    raise ConfigError(f"there is no measurement named `{name}`; there are: {known}")

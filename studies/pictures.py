@@ -1,0 +1,46 @@
+"""Every picture of the studies, drawn from committed results; equal results give equal bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rankprobe.reporting.folder import write_whole
+from rankprobe.reporting.plots import plot_curve, plot_rates, png_bytes
+from studies.catalogue import MEASUREMENTS, ROOT, Measurement
+from studies.mnist import compare_paper
+from studies.planted import report as planted
+
+
+def draw(measurement: Measurement, root: Path = ROOT) -> list[Path]:
+    """Draw ``curve.png``, and ``rates.png`` where rates were tuned, beside a result.
+
+    Raises:
+        ArtifactError: The result cannot be read.
+        StoreError: A picture cannot be written.
+    """
+    result = measurement.result(root)
+    if result is None:
+        return []
+    folder = measurement.results(root)
+    drawn = [write_whole(folder / "curve.png", png_bytes(plot_curve(result)))]
+    ranks = [rate.rank for rate in result.rates]
+    if len(set(ranks)) < len(ranks):
+        drawn.append(write_whole(folder / "rates.png", png_bytes(plot_rates(result))))
+    return drawn
+
+
+def draw_all(root: Path = ROOT) -> list[Path]:
+    """Draw the pictures of every study that has results; returns them.
+
+    Raises:
+        ArtifactError: A result cannot be read.
+        StoreError: A picture cannot be written.
+    """
+    drawn = [picture for measurement in MEASUREMENTS for picture in draw(measurement, root)]
+    if (results := compare_paper.load(root)) is not None:
+        content = png_bytes(compare_paper.plot(results))
+        drawn.append(write_whole(root / compare_paper.PICTURE, content))
+    if (outcomes := planted.load(root)) is not None:
+        content = png_bytes(planted.plot(outcomes))
+        drawn.append(write_whole(root / planted.PICTURE, content))
+    return drawn

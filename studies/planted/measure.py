@@ -1,0 +1,122 @@
+"""Measure the planted tasks with default settings, and keep what came out."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from rankprobe.records import Result
+from rankprobe.reporting.folder import write_whole
+from studies.catalogue import ROOT
+from studies.pictures import draw_all
+from studies.planted.linear import (
+    PlantedTask,
+    best_recovery,
+    margin,
+    minimal_rank,
+    plant_linear,
+)
+from studies.planted.report import RESULTS, Outcome, Outcomes, summary
+from studies.readme import refresh
+
+TARGET = 0.95
+
+# Flat spectra and one that decays, all alike otherwise; then other sizes, noises and spectra.
+TASKS = (
+    *(PlantedTask(k=k, seed=k) for k in (2, 3, 5, 6, 8, 12)),
+    PlantedTask(k=8, decay=0.8, seed=8),
+    PlantedTask(k=1, d=20, m=10, n=500, noise=0.5, seed=101),
+    PlantedTask(k=4, d=16, m=40, n=1000, noise=0.3, seed=102),
+    PlantedTask(k=6, d=16, m=12, n=800, decay=0.75, noise=0.2, seed=103),
+    PlantedTask(k=8, d=40, m=20, n=3000, decay=0.95, noise=0.2, seed=104),
+)
+
+
+def measure_all(
+    runs: Path, *, tasks: tuple[PlantedTask, ...] = TASKS, root: Path = ROOT
+) -> Outcomes:
+    """Measure every task, print the table, and write results, figure and README.
+
+    Args:
+        runs: A run folder for each task goes here; what they hold is gone on from.
+        tasks: The tasks.
+        root: Folder of the studies.
+
+    Raises:
+        TrainingError, StoreError: As `rankprobe.measure`; finished tasks are kept.
+    """
+    measured = []
+    for task in tasks:
+        measured.append(measure_one(task, runs))
+        print(f"{task.name}: {measured[-1].found}", flush=True)
+    outcomes = Outcomes(tuple(measured), TARGET, _provenance(runs, tasks))
+    write_whole(root / RESULTS, outcomes.to_json().encode())
+    draw_all(root)
+    refresh(root)
+    Console(width=80, highlight=False).print(summary(outcomes))
+    return outcomes
+
+
+def measure_one(task: PlantedTask, runs: Path) -> Outcome:
+    """Measure one task, through the public interface, with every setting at its default.
+
+    Raises:
+        TrainingError, StoreError: As `rankprobe.measure`.
+    """
+    import rankprobe
+    from rankprobe.lowrank import Scaffold
+
+    planted = plant_linear(task)
+    result = rankprobe.measure(
+        planted.x,
+        planted.y,
+        name=task.name,
+        out=runs / task.name,
+        backbone={"family": "mlp", "hidden": []},
+        adapter={"head": "adapter"},
+        search={"target": TARGET},
+    )
+    frozen = Scaffold().weight("head", planted.weight.shape).astype(np.float64)
+    return _outcome(task, result, best_recovery(planted.weight, frozen))
+
+
+def _outcome(task: PlantedTask, result: Result, recoveries: np.ndarray) -> Outcome:
+    minimal = result.minimal_rank
+    return Outcome(
+        task=task,
+        recovery=tuple(round(float(recovery), 6) for recovery in recoveries),
+        expected=minimal_rank(recoveries, TARGET),
+        margin=round(margin(recoveries, TARGET), 6),
+        value=minimal.value,
+        low=minimal.low,
+        high=minimal.high,
+        verdict=minimal.verdict,
+        flags=tuple(minimal.flags),
+        ranks=tuple(point.rank for point in result.points),
+        measured=tuple(round(point.recovery.mean, 6) for point in result.points),
+        baseline=round(result.baseline.mean, 6),
+        epochs=int(result.scope["epochs"]),
+        seconds=float(result.cost["seconds"]),
+    )
+
+
+def _provenance(runs: Path, tasks: tuple[PlantedTask, ...]) -> dict[str, str]:
+    import torch
+
+    import rankprobe
+
+    last = rankprobe.load_result(runs / tasks[-1].name)
+    return {
+        "rankprobe": rankprobe.__version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "threads": str(torch.get_num_threads()),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "settings": f"defaults, {last.scope['repeats']} repeats, seed {last.scope['seed']}; "
+        "backbone {family: mlp, hidden: []}, adapter {head: adapter}",
+    }

@@ -1,0 +1,85 @@
+"""Put a finished run among the committed results: ``python -m studies.publish runs/mnist``.
+
+Committed are the result and its pictures, not the store and not the predictions.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rankprobe.config import load_config
+from rankprobe.errors import ArtifactError
+from rankprobe.records import Result, load_result
+from rankprobe.reporting.folder import write_whole
+from studies.catalogue import ROOT, Measurement, find
+from studies.command import guarded
+from studies.pictures import draw_all
+from studies.readme import refresh
+
+
+def publish(run: Path, *, root: Path = ROOT) -> Path:
+    """Copy a run's result to its study, and redraw and rewrite what shows it.
+
+    Args:
+        run: Run folder of a measurement of the catalogue.
+        root: Folder of the studies.
+
+    Returns:
+        The folder of the committed result.
+
+    Raises:
+        ArtifactError: A run that is not finished, or that was made with other settings than
+            the study's file holds.
+        ConfigError: A run that belongs to no study.
+        StoreError: The results cannot be written.
+    """
+    if run.is_dir() and not (run / "result.json").is_file():
+        raise ArtifactError(f"{run}: not finished, there is no result.json yet; measure it again")
+    result = load_result(run)
+    measurement = find(result.task.name)
+    _refuse_other_settings(result, measurement, run, root)
+    folder = measurement.results(root)
+    write_whole(folder / "result.json", result.to_json().encode())
+    draw_all(root)
+    refresh(root)
+    return folder
+
+
+def _refuse_other_settings(result: Result, measurement: Measurement, run: Path, root: Path) -> None:
+    file = measurement.config(root)
+    wanted = _comparable(load_config(file).model_dump(mode="json"))
+    made = _comparable(dict(result.provenance["configuration"]))
+    if wanted != made:
+        keys = sorted(
+            key for key in wanted.keys() | made.keys() if wanted.get(key) != made.get(key)
+        )
+        raise ArtifactError(
+            f"{run}: measured with other settings than {file} holds, in `{'`, `'.join(keys)}`; "
+            "measure it again as the file says"
+        )
+
+
+def _comparable(configuration: dict[str, Any]) -> dict[str, Any]:
+    """A configuration without the number of repeats: more of them measure the same thing."""
+    search = {key: value for key, value in configuration["search"].items() if key != "repeats"}
+    return {**configuration, "search": search}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Publish the runs that are named; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m studies.publish", description=publish.__doc__)
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folder")
+    options = parser.parse_args(arguments)
+
+    def work() -> None:
+        for run in options.runs:
+            print(publish(run))
+
+    return guarded(work)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,65 @@
+"""Fill the marked blocks of every study's README from its results: ``python -m studies.readme``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rankprobe.reporting.folder import write_whole
+from studies.catalogue import ROOT, TUNED
+from studies.command import guarded
+from studies.markdown import replaced, result_block, studies_block
+from studies.mnist import compare_paper
+from studies.planted import report as planted
+from studies.speed import report as speed
+
+
+def documents(root: Path = ROOT) -> dict[Path, str]:
+    """Every README of the studies as its results say it should read.
+
+    Raises:
+        ArtifactError: A result that cannot be read, or a README without its blocks.
+    """
+    blocks: dict[Path, dict[str, str]] = {
+        root / measurement.study / "README.md": {"result": result_block(measurement, root)}
+        for measurement in TUNED
+    }
+    blocks[root / "mnist" / "README.md"]["paper"] = compare_paper.block(root)
+    blocks[root / "planted" / "README.md"] = {"planted": planted.block(root)}
+    blocks[root / "speed" / "README.md"] = {"speed": speed.block(root)}
+    blocks[root / "README.md"] = {
+        "studies": studies_block(root),
+        "planted": planted.sentence(root),
+        "speed": speed.sentence(root),
+    }
+    return {
+        path: replaced(path.read_text(encoding="utf-8"), contents, where=path)
+        for path, contents in blocks.items()
+    }
+
+
+def refresh(root: Path = ROOT) -> list[Path]:
+    """Rewrite those READMEs that no longer say what the results say; returns them.
+
+    Raises:
+        ArtifactError: As `documents`.
+        StoreError: One cannot be written.
+    """
+    return [
+        write_whole(path, text.encode())
+        for path, text in documents(root).items()
+        if path.read_text(encoding="utf-8") != text
+    ]
+
+
+def main() -> int:
+    """Rewrite them and name them; returns the exit status."""
+
+    def work() -> None:
+        for path in refresh():
+            print(path)
+
+    return guarded(work)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

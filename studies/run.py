@@ -1,0 +1,66 @@
+"""Measure a study from nothing to its committed results: ``python -m studies.run mnist``.
+
+Fetches the data, measures into ``runs/NAME``, publishes. The same command goes on where an
+interrupted one stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from studies.catalogue import MEASUREMENTS, find
+from studies.command import guarded
+from studies.fetch import fetch
+from studies.planted.measure import measure_all
+from studies.publish import publish
+
+
+def run(name: str, *, runs: Path) -> None:
+    """Fetch, measure and publish one measurement.
+
+    Args:
+        name: A name of the catalogue.
+        runs: Folder of run folders.
+
+    Raises:
+        ConfigError, DataError, StoreError: Found wrong before training starts.
+        TrainingError: A failure while running; what finished is kept.
+    """
+    import rankprobe
+    from rankprobe.progress import Watch
+    from rankprobe.reporting.tables import summary
+
+    measurement = find(name)
+    if measurement.fetched is not None:
+        fetch(measurement.fetched)
+    folder = runs / name
+    with Watch() as watch:
+        result = rankprobe.measure(measurement.config(), out=folder, progress=watch)
+    Console(highlight=False).print(summary(result))
+    print(publish(folder))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the studies that are named, or all; returns the exit status."""
+    every = [*(measurement.name for measurement in MEASUREMENTS), "planted"]
+    parser = argparse.ArgumentParser(prog="python -m studies.run", description=__doc__)
+    parser.add_argument("names", nargs="*", default=every, metavar="NAME", help=", ".join(every))
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
+    options = parser.parse_args(arguments)
+
+    def work() -> None:
+        for name in options.names:
+            if name == "planted":
+                measure_all(options.runs / "planted")
+            else:
+                run(name, runs=options.runs)
+
+    return guarded(work)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

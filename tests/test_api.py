@@ -1,0 +1,94 @@
+"""The Python interface."""
+
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+
+import rankprobe
+from rankprobe.backbones import BACKBONES
+from rankprobe.backbones.mlp import ACTIVATIONS
+from rankprobe.config import BackboneConfig, TaskConfig
+from rankprobe.lowrank.families import FAMILIES
+from rankprobe.statistics.metrics import METRICS
+from studies.planted.linear import PlantedTask, plant_linear
+
+QUICK = {
+    "backbone": {"hidden": []},
+    "adapter": {"head": "adapter"},
+    "training": {"epochs": 12},
+    "search": {"ranks": [1, 2, 3], "repeats": 3},
+}
+
+
+@pytest.fixture(scope="module")
+def arrays() -> tuple[np.ndarray, np.ndarray]:
+    task = plant_linear(PlantedTask(k=2, d=6, m=5, n=600, seed=1))
+    return task.x, task.y
+
+
+def test_arrays_are_measured_and_nothing_is_written(
+    arrays: tuple[np.ndarray, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = rankprobe.measure(*arrays, **QUICK)
+    assert (result.minimal_rank.value, result.minimal_rank.verdict) == (2, "resolved")
+    assert list(tmp_path.iterdir()) == []
+    result.save("kept")
+    assert rankprobe.load_result("kept") == result
+
+
+def test_a_result_survives_its_file(
+    arrays: tuple[np.ndarray, np.ndarray], tmp_path: Path
+) -> None:
+    result = rankprobe.measure(*arrays, out=tmp_path / "run", **QUICK)
+    loaded = rankprobe.load_result(tmp_path / "run")
+    assert loaded == result
+    assert loaded.to_json() == result.to_json()
+
+
+def test_the_frame_has_a_row_a_rank_and_repeat(arrays: tuple[np.ndarray, np.ndarray]) -> None:
+    frame = rankprobe.measure(*arrays, **QUICK).frame()
+    assert len(frame) == 4 * 3
+    assert set(frame["rank"]) == {1, 2, 3, "full"}
+    best = frame.groupby("rank")["score"].mean()
+    assert best[1] < best[2]
+
+
+def test_plot_draws_on_given_axes(arrays: tuple[np.ndarray, np.ndarray]) -> None:
+    from matplotlib.figure import Figure
+
+    ax = Figure().add_subplot()
+    assert rankprobe.measure(*arrays, **QUICK).plot(ax=ax) is ax
+
+
+def test_given_test_arrays_are_scored_on(arrays: tuple[np.ndarray, np.ndarray]) -> None:
+    x, y = arrays
+    result = rankprobe.measure(x[:400], y[:400], test=(x[400:], y[400:]), **QUICK)
+    assert result.task.test == 200
+
+
+@pytest.mark.parametrize(
+    "arguments", [(np.zeros((20, 3)),), ({"data": "x.npz"},), ("dataset.yaml", np.zeros(3))]
+)
+def test_other_arguments_are_explained(arguments: tuple[object, ...]) -> None:
+    with pytest.raises(rankprobe.ConfigError, match="give (the path|it alone)"):
+        rankprobe.measure(*arguments)
+
+
+def test_settings_are_checked_like_a_file(arrays: tuple[np.ndarray, np.ndarray]) -> None:
+    with pytest.raises(rankprobe.ConfigError, match="repeats"):
+        rankprobe.measure(*arrays, search={"repetas": 3})
+
+
+def test_the_names_of_dataset_yaml_are_those_of_the_registries() -> None:
+    def choices(model: type, field: str) -> set[str]:
+        annotation = model.model_fields[field].annotation  # type: ignore[attr-defined]
+        names = {a for a in get_args(annotation) if isinstance(a, str)}
+        return names or {n for a in get_args(annotation) for n in get_args(a)}
+
+    assert choices(BackboneConfig, "family") == set(BACKBONES)
+    assert choices(BackboneConfig, "activation") == set(ACTIVATIONS)
+    assert choices(BackboneConfig, "weights") == set(FAMILIES)
+    assert choices(TaskConfig, "metric") == set(METRICS)
