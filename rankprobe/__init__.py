@@ -1,8 +1,9 @@
 """Measure how complex a task is: the smallest adapter rank that keeps up with full training.
 
-    >>> result = rankprobe.measure("dataset.yaml")          # doctest: +SKIP
-    >>> result = rankprobe.measure(x, y, search={"repeats": 3})  # doctest: +SKIP
-    >>> result.minimal_rank.value                            # doctest: +SKIP
+Examples:
+    ``rankprobe.measure("dataset.yaml").minimal_rank.value``
+
+    ``rankprobe.measure(x, y, search={"repeats": 3}).plot()``
 """
 
 from __future__ import annotations

@@ -66,18 +66,17 @@ def measure(
             raise ConfigError("with a dataset.yaml the arrays come from the file; give it alone")
         config = load_config(data, overrides=settings, trust=trust)
         task = load_task(config, trust=trust)
-        folder = Path(out) if out is not None else Path("runs") / config.name
+        default: Path | None = Path("runs") / config.name
     else:
         if isinstance(data, Mapping) or target is None:
             raise ConfigError("give the path of a dataset.yaml, or two arrays: measure(x, y)")
         config = config_from_settings(settings)
         task = task_from_arrays(data, target, config=config, test=test, validation=validation)
-        folder = Path(out) if out is not None else None
-
+        default = None
     return measure_and_save(
         config,
         task,
-        folder=folder,
+        folder=Path(out) if out is not None else default,
         device=device,
         workers=workers,
         executor=executor,

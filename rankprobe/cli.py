@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. Everything slow is imported by the command that needs it."""
+"""The command line: parse, call, print. What is slow is imported by the command that needs it."""
 
 from __future__ import annotations
 

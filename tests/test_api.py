@@ -1,7 +1,7 @@
 """The Python interface."""
 
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from rankprobe.lowrank.families import FAMILIES
 from rankprobe.statistics.metrics import METRICS
 from studies.planted.linear import PlantedTask, plant_linear
 
-QUICK = {
+QUICK: dict[str, Any] = {
     "backbone": {"hidden": []},
     "adapter": {"head": "adapter"},
     "training": {"epochs": 12},
@@ -39,9 +39,7 @@ def test_arrays_are_measured_and_nothing_is_written(
     assert rankprobe.load_result("kept") == result
 
 
-def test_a_result_survives_its_file(
-    arrays: tuple[np.ndarray, np.ndarray], tmp_path: Path
-) -> None:
+def test_a_result_survives_its_file(arrays: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
     result = rankprobe.measure(*arrays, out=tmp_path / "run", **QUICK)
     loaded = rankprobe.load_result(tmp_path / "run")
     assert loaded == result
@@ -73,7 +71,7 @@ def test_given_test_arrays_are_scored_on(arrays: tuple[np.ndarray, np.ndarray]) 
     "arguments", [(np.zeros((20, 3)),), ({"data": "x.npz"},), ("dataset.yaml", np.zeros(3))]
 )
 def test_other_arguments_are_explained(arguments: tuple[object, ...]) -> None:
-    with pytest.raises(rankprobe.ConfigError, match="give (the path|it alone)"):
+    with pytest.raises(rankprobe.ConfigError, match=r"give (the path|it alone)"):
         rankprobe.measure(*arguments)
 
 

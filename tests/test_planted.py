@@ -1,12 +1,14 @@
 """The instrument finds ranks that were planted, with every setting at its default."""
 
+from typing import Any
+
 import pytest
 
 import rankprobe
 from rankprobe.records import Result
 from studies.planted.linear import PlantedTask, plant_linear
 
-STUDENT = {"backbone": {"hidden": []}, "adapter": {"head": "adapter"}}
+STUDENT: dict[str, Any] = {"backbone": {"hidden": []}, "adapter": {"head": "adapter"}}
 
 
 def measure(k: int, decay: float, seed: int) -> Result:

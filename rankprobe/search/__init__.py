@@ -1,0 +1,1 @@
+"""The search: which members are trained, where, and how they are recorded."""

@@ -62,7 +62,8 @@ class Check:
             f"{task.name}: nothing wrong found\n"
             f"data       {len(task.train):,} training, {len(task.validation):,} validation and "
             f"{len(task.test):,} test examples\n"
-            f"inputs     {shape}; {task.objective}, {task.outputs} outputs, scored by {task.metric}\n"
+            f"inputs     {shape}; {task.objective}, {task.outputs} outputs, scored by "
+            f"{task.metric}\n"
             f"network    {self.parameters:,} weights; largest useful rank {self.largest}\n"
             f"one batch  rank {self.ranks[0]} ({self.trainable[0]:,} trained) and rank "
             f"{self.ranks[1]} ({self.trainable[1]:,} trained): fine\n"
@@ -122,7 +123,9 @@ def _members(setup: Setup, ranks: Sequence[int | None], epochs: int) -> list[Mem
         fixed = search.baseline_rate if rank is None else search.adapter_rate
         rates = grid(rank) if fixed is None else (fixed,)
         members += [Member(rank, rate, k, epochs) for rate in rates for k in range(tuning)]
-        members += [Member(rank, rates[2 % len(rates)], k, epochs) for k in range(tuning, search.repeats)]
+        members += [
+            Member(rank, rates[2 % len(rates)], k, epochs) for k in range(tuning, search.repeats)
+        ]
     return members
 
 
@@ -138,15 +141,11 @@ def _cost(setup: Setup, data: TrainingData, members: Sequence[Member]) -> float:
     """Seconds to train the members: each size of cohort is timed once."""
     cohorts = _cohorts(setup, members)
     sizes = {len(cohort): cohort for cohort in cohorts}
-    per_step = {
-        size: _seconds(setup, data, cohort, steps=_STEPS) for size, cohort in sizes.items()
-    }
+    per_step = {size: _seconds(setup, data, cohort, steps=_STEPS) for size, cohort in sizes.items()}
     return sum(per_step[len(cohort)] * setup.bench.steps(cohort[0]) for cohort in cohorts)
 
 
-def _seconds(
-    setup: Setup, data: TrainingData, members: Sequence[Member], *, steps: int
-) -> float:
+def _seconds(setup: Setup, data: TrainingData, members: Sequence[Member], *, steps: int) -> float:
     """Seconds a step of a cohort, the median of a few; the first step is not counted."""
     protocol = setup.bench.protocol
     x, y = data.train_x[: protocol.batch_size], data.train_y[: protocol.batch_size]

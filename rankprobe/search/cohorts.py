@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from rankprobe.records import Member
 
@@ -50,7 +50,7 @@ def _even_parts(members: Sequence[Member], limit: int) -> list[Sequence[Member]]
     """Neighbouring parts of at most ``limit`` members, as even as they can be."""
     count = -(-len(members) // limit)
     edges = [round(len(members) * k / count) for k in range(count + 1)]
-    return [members[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [members[a:b] for a, b in pairwise(edges)]
 
 
 def _by_rate(members: Sequence[Member]) -> tuple[Member, ...]:

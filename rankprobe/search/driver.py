@@ -11,12 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rankprobe.lowrank import adapted_layers, attach, count_trainable
-from rankprobe.records import Member, Rate
+from rankprobe.records import Member, Rate, Run
 from rankprobe.search.epochs import choose_epochs, still_rising
 from rankprobe.search.laboratory import Laboratory
 from rankprobe.search.learning_rate import Tuned, candidate, grid, tune, tuning_repeats
 from rankprobe.search.refine import beside, between, first_rungs, next_rungs
-from rankprobe.statistics.evidence import Evidence, RankEvidence
+from rankprobe.statistics.evidence import Candidate, Evidence, RankEvidence
 from rankprobe.statistics.metrics import METRICS
 from rankprobe.statistics.minimal_rank import bracket, find_minimal_rank
 
@@ -88,7 +88,7 @@ class Driver:
 
     def rates(self) -> tuple[Rate, ...]:
         """Learning-rate sensitivity of everything measured."""
-        order: list[int | None] = sorted(rank for rank in self.tuned if rank is not None)
+        order = sorted(rank for rank in self.tuned if rank is not None)
         return tuple(
             self._rate(rank, rate)
             for rank in [*order, None]
@@ -194,12 +194,12 @@ class Driver:
             candidates=tuple(tried),
         )
 
-    def _candidate(self, rank: int | None, rate: float):  # type: ignore[no-untyped-def]
+    def _candidate(self, rank: int | None, rate: float) -> Candidate:
         return candidate(
             self.laboratory, rank, rate, epochs=self.epochs, repeats=self.search.repeats
         )
 
-    def _finished(self, rank: int | None) -> list:  # type: ignore[type-arg]
+    def _finished(self, rank: int | None) -> list[Run]:
         runs = [self.laboratory.run(self._member(rank, repeat)) for repeat in self._repeats()]
         return [run for run in runs if run is not None and run.status == "finished"]
 

@@ -74,9 +74,7 @@ def _best_run(laboratory: Laboratory, epochs: int) -> Run:
     return run
 
 
-def _gains(
-    laboratory: Laboratory, before: Run, after: Run, *, share: float, errors: float
-) -> bool:
+def _gains(laboratory: Laboratory, before: Run, after: Run, *, share: float, errors: float) -> bool:
     """Whether a run scores better than another, by more than a share of its gain and noise."""
     assert before.validation is not None
     assert after.validation is not None

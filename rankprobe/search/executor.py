@@ -23,9 +23,11 @@ ATTEMPTS = 3  # times that a cohort is started before a dying worker is an error
 class Executor(Protocol):
     """Trains cohorts and yields each one's runs when it is done, in any order."""
 
-    def train(self, cohorts: Sequence[Cohort], tick: Tick) -> Iterator[tuple[Run, ...]]: ...
+    def train(self, cohorts: Sequence[Cohort], tick: Tick) -> Iterator[tuple[Run, ...]]:
+        """Train cohorts; ``tick`` is told the member-steps done."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of whatever trains."""
 
 
 class InProcess:
@@ -35,6 +37,7 @@ class InProcess:
         self.bench = bench
 
     def train(self, cohorts: Sequence[Cohort], tick: Tick) -> Iterator[tuple[Run, ...]]:
+        """Train cohorts; ``tick`` is told the member-steps done."""
         for cohort in cohorts:
             yield self.bench.train(cohort, tick)
 
@@ -56,6 +59,7 @@ class Workers:
         self._pool: ProcessPoolExecutor | None = None
 
     def train(self, cohorts: Sequence[Cohort], tick: Tick) -> Iterator[tuple[Run, ...]]:
+        """Train cohorts; ``tick`` is told the member-steps done."""
         waiting = list(cohorts)
         for attempt in range(1, ATTEMPTS + 1):
             pool = self._started()
@@ -107,9 +111,7 @@ class Cluster:
         try:
             from distributed import Client
         except ImportError:
-            raise ConfigError(
-                "--executor needs Dask: pip install 'rankprobe[cluster]'"
-            ) from None
+            raise ConfigError("--executor needs Dask: pip install 'rankprobe[cluster]'") from None
         try:
             self.client = Client(address, timeout="10s")
         except OSError as error:
@@ -118,6 +120,7 @@ class Cluster:
         self._scattered = self.client.scatter(bench, broadcast=True, hash=False)
 
     def train(self, cohorts: Sequence[Cohort], tick: Tick) -> Iterator[tuple[Run, ...]]:
+        """Train cohorts; ``tick`` is told the member-steps done."""
         pool = self.client.get_executor(retries=ATTEMPTS - 1)
         futures = {pool.submit(_train_on, self._scattered, cohort): cohort for cohort in cohorts}
         yield from _finished(futures, tick, self.bench)

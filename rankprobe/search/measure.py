@@ -166,7 +166,11 @@ def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | Non
 def _scope(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, Any]:
     """What the number is relative to."""
     backbone, training = config.backbone, config.training
-    widths = [int(np.prod(setup.bench.task.input_shape)), *backbone.hidden, setup.bench.task.outputs]
+    widths = [
+        int(np.prod(setup.bench.task.input_shape)),
+        *backbone.hidden,
+        setup.bench.task.outputs,
+    ]
     scale = backbone.weight_scale
     scale_words = "1/sqrt(fan-in)" if scale == "fan_in" else f"{scale:g}"
     return {

@@ -7,13 +7,14 @@ Optuna's journal file in the run folder; a URL names PostgreSQL or MySQL instead
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fcntl
 import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -208,19 +209,17 @@ class Store:
         part.replace(file)
 
 
-class _writing:
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
     """Turn what a full disk or a lost connection raises into one clear error."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError | optuna.exceptions.StorageInternalError):
-            reason = getattr(error, "strerror", None) or str(error)
-            raise TrainingError(
-                f"the record of finished members cannot be written: {reason}; what is in it is "
-                "kept, and the same command goes on from there"
-            ) from error
+    try:
+        yield
+    except (OSError, optuna.exceptions.StorageInternalError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise TrainingError(
+            f"the record of finished members cannot be written: {reason}; what is in it is "
+            "kept, and the same command goes on from there"
+        ) from error
 
 
 def _lock(folder: Path) -> int:

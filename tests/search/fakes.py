@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -76,9 +77,7 @@ class FakeExecutor:
     def trained(self) -> list[Member]:
         return [member for cohort in self.cohorts for member in cohort]
 
-    def train(
-        self, cohorts: Sequence[tuple[Member, ...]], tick: Tick
-    ) -> Iterator[tuple[Run, ...]]:
+    def train(self, cohorts: Sequence[tuple[Member, ...]], tick: Tick) -> Iterator[tuple[Run, ...]]:
         for cohort in cohorts:
             if self.dies_after is not None and len(self.cohorts) >= self.dies_after:
                 raise KeyboardInterrupt
@@ -123,7 +122,7 @@ def laboratory(
 
 def best_near(rate: float, member: Member) -> float:
     """A penalty for a learning rate away from the best one."""
-    return 0.01 * abs(np.log10(member.learning_rate / rate))
+    return 0.01 * abs(math.log10(member.learning_rate / rate))
 
 
 def saturating(reaching: int, *, full: float = 0.96, below: float = 0.90) -> Accuracy:

@@ -87,7 +87,9 @@ def test_the_rate_is_the_best_on_average_of_the_tuning_repeats() -> None:
     assert tuned[4].learning_rate == 0.01
 
 
-@pytest.mark.parametrize(("best", "added"), [(0.32, [0.32, 1.0]), (0.0001, [0.00032, 0.0001, 3.2e-5])])
+@pytest.mark.parametrize(
+    ("best", "added"), [(0.32, [0.32, 1.0]), (0.0001, [0.00032, 0.0001, 3.2e-5])]
+)
 def test_the_grid_grows_while_the_best_rate_sits_at_its_edge(
     best: float, added: list[float]
 ) -> None:

@@ -30,7 +30,7 @@ def test_what_is_recorded_comes_back(tmp_path: Path, in_memory: bool) -> None:
         store.plan([[member(), member(None)]])
         store.record([run(), run(None)])
         assert store.runs[member()] == run()
-        assert np.array_equal(store.predictions(member()), run().predictions)
+        assert store.predictions(member()).tolist() == run().predictions.tolist()  # type: ignore[union-attr]
         assert store.planned() == [(member(), member(None))]
 
 
@@ -43,7 +43,7 @@ def test_a_new_process_finds_everything(tmp_path: Path) -> None:
     with Store(tmp_path, IDENTITY) as store:
         assert store.runs == {member(): run(), member(8): diverged}
         assert store.planned() == [(member(),), (member(8),), (member(None),)]
-        assert np.array_equal(store.predictions(member()), run().predictions)
+        assert store.predictions(member()).tolist() == run().predictions.tolist()  # type: ignore[union-attr]
 
 
 def test_members_are_recorded_once(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_the_lock_of_a_dead_optuna_is_not_waited_for(tmp_path: Path) -> None:
 def test_two_measurements_do_not_share_a_folder(tmp_path: Path) -> None:
     with (
         Store(tmp_path, IDENTITY),
-        pytest.raises(StoreError, match="another measurement is writing to .*--out"),
+        pytest.raises(StoreError, match=r"another measurement is writing to .*--out"),
     ):
         Store(tmp_path, IDENTITY)
 
