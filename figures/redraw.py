@@ -10,7 +10,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from rankprobe.reporting.folder import draw_figure, write_whole
-from rankprobe.reporting.plots import png_bytes
 from studies.catalogue import TUNED
 from studies.command import guarded
 from studies.markdown import named_blocks, replaced, studies_block
@@ -42,16 +41,19 @@ def redraw(repository: Path = REPOSITORY) -> list[Path]:
 
 def _draw_own(studies: Path, figures: Path) -> list[Path]:
     """The README's pictures: each tuned study, all of them together, and the two checks."""
-    results = {m.name: result for m in TUNED if (result := m.result(studies)) is not None}
-    drawn = [draw_figure([result], figures / f"{name}.png") for name, result in results.items()]
+    shown = {f"{m.name}.png": m.results(studies) / "curve.png" for m in TUNED}
+    shown |= {
+        "mnist-paper.png": studies / compare_paper.PICTURE,
+        "planted.png": studies / planted.PICTURE,
+    }
+    drawn = [
+        write_whole(figures / name, picture.read_bytes())
+        for name, picture in shown.items()
+        if picture.is_file()
+    ]
+    results = [result for m in TUNED if (result := m.result(studies)) is not None]
     if len(results) > 1:
-        drawn.append(draw_figure(list(results.values()), figures / "studies.png"))
-    if (paper := compare_paper.load(studies)) is not None:
-        content = png_bytes(compare_paper.plot(paper))
-        drawn.append(write_whole(figures / "mnist-paper.png", content))
-    if (outcomes := planted.load(studies)) is not None:
-        content = png_bytes(planted.plot(outcomes))
-        drawn.append(write_whole(figures / "planted.png", content))
+        drawn.append(draw_figure(results, figures / "studies.png"))
     return drawn
 
 

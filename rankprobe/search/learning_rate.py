@@ -27,7 +27,8 @@ class Tuned:
         rank: The rank; ``None``: the baseline.
         learning_rate: The chosen rate.
         candidates: Every rate tried, ascending; empty when the rate was given.
-        at_edge: Whether the best rate is still the smallest or largest one tried.
+        at_edge: Whether the best rate is still the smallest or largest one tried, and beats
+            its neighbour by more than noise: on a plateau an edge means nothing.
     """
 
     rank: int | None
@@ -83,7 +84,7 @@ def tune(
             rank,
             best[rank],
             tuple(rates[rank]),
-            at_edge=best[rank] in (rates[rank][0], rates[rank][-1]),
+            at_edge=_at_edge(laboratory, rank, rates[rank], best[rank], epochs, repeats),
         )
         for rank in ranks
     }
@@ -113,6 +114,27 @@ def _best(
     metric = METRICS[laboratory.bench.task.metric]
     tried = [candidate(laboratory, rank, rate, epochs=epochs, repeats=repeats) for rate in rates]
     return choose_rate(tried, higher_is_better=metric.higher_is_better).learning_rate
+
+
+def _at_edge(
+    laboratory: Laboratory,
+    rank: int | None,
+    rates: Sequence[float],
+    best: float,
+    epochs: int,
+    repeats: int,
+) -> bool:
+    if rates[0] < best < rates[-1]:
+        return False
+    neighbour = rates[1] if best == rates[0] else rates[-2]
+    here, there = (
+        candidate(laboratory, rank, rate, epochs=epochs, repeats=repeats)
+        for rate in (best, neighbour)
+    )
+    if not np.isfinite(there.validation).any():
+        return True  # the neighbour failed, so nothing says that this is a plateau
+    gap = abs(np.nanmean(here.validation) - np.nanmean(there.validation))
+    return bool(gap > np.nanmean(here.validation_error))
 
 
 def _beyond(rank: int | None, rates: Sequence[float], best: float) -> float | None:

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import pytest
@@ -93,8 +94,6 @@ def test_the_rate_is_the_best_on_average_of_the_tuning_repeats() -> None:
 def test_the_grid_grows_while_the_best_rate_sits_at_its_edge(
     best: float, added: list[float]
 ) -> None:
-    import math
-
     def accuracy(member: Member) -> float:
         return 0.9 - 0.05 * abs(math.log10(member.learning_rate / best))
 
@@ -105,10 +104,17 @@ def test_the_grid_grows_while_the_best_rate_sits_at_its_edge(
 
 
 def test_a_rate_still_at_the_edge_is_flagged_after_the_allowed_extensions() -> None:
-    executor = FakeExecutor(make_task(), lambda m: 0.5 + 0.01 * m.learning_rate)
+    executor = FakeExecutor(make_task(), lambda m: 0.5 + 0.01 * math.log10(1e4 * m.learning_rate))
     tuned = tune(laboratory(executor), [4], epochs=20, repeats=2)[4]
     assert tuned.at_edge
     assert len(tuned.candidates) == len(grid(4)) + EXTENSIONS
+
+
+def test_the_edge_of_a_plateau_is_no_edge() -> None:
+    executor = FakeExecutor(make_task(), lambda m: 0.9 + 1e-5 * m.learning_rate)
+    tuned = tune(laboratory(executor), [4], epochs=20, repeats=2)[4]
+    assert tuned.learning_rate == tuned.candidates[-1]
+    assert not tuned.at_edge
 
 
 def test_given_rates_are_not_tuned() -> None:

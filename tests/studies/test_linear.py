@@ -64,7 +64,7 @@ def test_the_closed_form_is_what_optimisation_finds(rank: int) -> None:
         gradient = [[-2 * np.sum(left * frozen)], (-2 * B.T @ left).ravel()]
         return float(np.sum(left**2)), np.concatenate([*gradient, (-2 * left @ A.T).ravel()])
 
-    starts = random.standard_normal((8, 1 + 11 * rank))
+    starts = random.standard_normal((40, 1 + 11 * rank))
     found = min(
         float(minimize(loss, start, jac=True, options={"gtol": 1e-9}).fun) for start in starts
     )
