@@ -16,10 +16,10 @@ demo: $(VENV)/installed-all
 	@echo "The figure is runs/demo/curve.png; the page is runs/demo/report.html."
 
 test: $(VENV)/installed-dev
-	$(RUN) pytest
+	$(RUN) pytest -n 2
 
 test-slow: $(VENV)/installed-dev
-	$(RUN) pytest -m slow
+	$(RUN) pytest -n 2 -m slow
 
 check: $(VENV)/installed-dev
 	$(RUN) ruff format --check .

@@ -7,12 +7,17 @@ studies'. The same results give the same bytes.
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
 from pathlib import Path
 
+from rich.console import Console
+
 from rankprobe.reporting.folder import draw_figure, write_whole
-from studies.catalogue import TUNED
+from rankprobe.reporting.tables import summary
+from studies.catalogue import TUNED, find
 from studies.command import guarded
-from studies.markdown import named_blocks, replaced, studies_block
+from studies.markdown import named_blocks, not_measured, replaced, studies_block
 from studies.mnist import compare_paper
 from studies.pictures import draw_all
 from studies.planted import report as planted
@@ -63,6 +68,7 @@ def _readme(studies: Path) -> list[Path]:
     if not path.is_file():
         return []
     blocks = {
+        "example": _example(studies),
         "studies": studies_block(studies, prefix="studies/"),
         "planted": planted.sentence(studies),
         "speed": speed.sentence(studies),
@@ -70,6 +76,19 @@ def _readme(studies: Path) -> list[Path]:
     before = path.read_text(encoding="utf-8")
     after = replaced(before, named_blocks(before, blocks), where=path)
     return [write_whole(path, after.encode())] if after != before else []
+
+
+def _example(studies: Path) -> str:
+    """What a measurement prints, on a terminal of 80 columns."""
+    measurement = find("mnist")
+    result = measurement.result(studies)
+    if result is None:
+        return not_measured(f"python -m studies.run {measurement.name}")
+    console = Console(width=80, file=io.StringIO(), highlight=False)
+    with console.capture() as capture:
+        console.print(summary(replace(result, folder=None)))
+    lines = [line.rstrip() for line in capture.get().splitlines()]
+    return "\n".join(["```", *lines, "```"])
 
 
 def main() -> int:

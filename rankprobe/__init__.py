@@ -17,7 +17,8 @@ from rankprobe.errors import (
     StoreError,
     TrainingError,
 )
-from rankprobe.records import Result, load_result
+from rankprobe.records import Result
+from rankprobe.result_file import load_result
 
 __version__ = "0.1.0"
 

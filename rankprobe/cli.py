@@ -133,15 +133,15 @@ def _init(options: argparse.Namespace) -> None:
 
 
 def _figure(options: argparse.Namespace) -> None:
-    from rankprobe.records import load_result
     from rankprobe.reporting.folder import draw_figure
+    from rankprobe.result_file import load_result
 
     print(draw_figure([load_result(path) for path in options.results], options.out))
 
 
 def _report(options: argparse.Namespace) -> None:
-    from rankprobe.records import load_result
     from rankprobe.reporting.folder import write_report
+    from rankprobe.result_file import load_result
 
     print(write_report([load_result(path) for path in options.results], options.out))
 

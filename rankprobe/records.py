@@ -1,28 +1,21 @@
-"""What measuring hands to reading: frozen records with versioned JSON in and out.
+"""What measuring hands to reading: frozen records.
 
-This module is the only meeting place of the two halves of the package. It imports
-neither torch nor scipy, so that reading a result stays quick.
+This module is the only meeting place of the two halves of the package, with its JSON form
+in `rankprobe.result_file`. Neither imports torch or scipy, so that reading stays quick.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
-
-from rankprobe.errors import ArtifactError
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-
-SCHEMA = 1
 
 Verdict = Literal[
     "resolved",
@@ -235,44 +228,9 @@ class Result:
 
     def to_json(self) -> str:
         """The result as JSON text, keys in the order of the contract."""
-        data = {"schema": SCHEMA, **_plain(self)}
-        data.pop("folder")
-        return json.dumps(data, indent=1, allow_nan=False) + "\n"
+        from rankprobe.result_file import result_to_json
 
-    @classmethod
-    def from_json(cls, text: str, *, folder: Path | None = None) -> Self:
-        """Read a result of any known schema version.
-
-        Raises:
-            ArtifactError: Not JSON, not a result, or of an unknown schema.
-        """
-        try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ArtifactError(f"this is not JSON: {error}") from None
-        if not isinstance(data, dict) or "schema" not in data:
-            raise ArtifactError("this JSON is not a rankprobe result: it has no `schema`")
-        if data.pop("schema") != SCHEMA:
-            raise ArtifactError(
-                f"this result has another schema than {SCHEMA}, the one this version reads; "
-                "measure again, or read it with the version that wrote it"
-            )
-        try:
-            return cls(
-                **{
-                    **data,
-                    "task": TaskSummary(**data["task"]),
-                    "baseline": _tupled(Baseline, data["baseline"]),
-                    "points": tuple(_point(point) for point in data["points"]),
-                    "minimal_rank": _tupled(MinimalRank, data["minimal_rank"]),
-                    "curve": _tupled(Curve, data["curve"]),
-                    "targets": {k: _tupled(MinimalRank, v) for k, v in data["targets"].items()},
-                    "rates": tuple(Rate(**rate) for rate in data["rates"]),
-                    "folder": folder,
-                }
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ArtifactError(f"this result is damaged or incomplete: {error}") from None
+        return result_to_json(self)
 
     def frame(self) -> pd.DataFrame:
         """One row a rank and repeat: rank, repeat, score, learning_rate, trainable, recovery.
@@ -318,53 +276,3 @@ class Result:
 
         target = Path(folder) if folder is not None else self.folder
         return write_folder(self, target if target is not None else Path("runs") / self.task.name)
-
-
-def load_result(path: str | Path) -> Result:
-    """Read a result from a run folder or a ``result.json``.
-
-    Raises:
-        ArtifactError: There is none, or it cannot be read.
-    """
-    path = Path(path)
-    file = path / "result.json" if path.is_dir() else path
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ArtifactError(
-            f"{file}: {reason}; give a run folder or a result.json that `rankprobe measure` wrote"
-        ) from None
-    except UnicodeDecodeError:
-        raise ArtifactError(f"{file}: not a text file, so not a result.json") from None
-    try:
-        return Result.from_json(text, folder=file.parent)
-    except ArtifactError as error:
-        raise ArtifactError(f"{file}: {error}") from None
-
-
-def _plain(value: Any) -> Any:
-    """Dataclasses, tuples and NumPy scalars as JSON knows them; non-finite numbers as null."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return str(value) if isinstance(value, Path) else value
-
-
-def _tupled(kind: type[Any], data: Mapping[str, Any]) -> Any:
-    """Build a record, with JSON's lists as the tuples that the frozen records hold."""
-    return kind(
-        **{key: tuple(item) if isinstance(item, list) else item for key, item in data.items()}
-    )
-
-
-def _point(data: Mapping[str, Any]) -> Point:
-    point: Point = _tupled(Point, {**data, "recovery": Interval(**data["recovery"])})
-    return point

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rankprobe.errors import ConfigError
-from rankprobe.records import Result, load_result
+from rankprobe.records import Result
+from rankprobe.result_file import load_result
 
 ROOT = Path(__file__).parent
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from rankprobe.config import load_config
 from rankprobe.errors import ArtifactError
-from rankprobe.records import Result, load_result
+from rankprobe.records import Result
 from rankprobe.reporting.folder import write_whole
+from rankprobe.result_file import load_result
 from studies.catalogue import ROOT, Measurement, find
 from studies.command import guarded
 from studies.pictures import draw_all

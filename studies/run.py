@@ -54,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def work() -> None:
         for name in options.names:
+            if name != "planted":
+                find(name)  # a wrong name shows before hours have passed
+        for name in options.names:
             if name == "planted":
                 measure_all(options.runs / "planted")
             else:

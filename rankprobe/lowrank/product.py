@@ -110,22 +110,22 @@ class _CohortProduct(torch.autograd.Function):
         members, rank, d_in = A.shape
         d_out = weight.shape[0]
         per_member = (members, 1, 1)
-        rows = x.reshape(-1, d_in)
-        frozen = rows @ weight.t()
+        frozen = F.linear(x, weight)
         if shared:
-            output = frozen * beta.view(per_member)
+            rows = x.reshape(-1, d_in)
+            output = frozen * beta.view(members, *(1 for _ in frozen.shape))
             inner = (rows @ A.reshape(-1, d_in).t()).view(len(rows), members, rank).transpose(0, 1)
             inner = inner * scaling.view(per_member)
         else:
-            output = frozen.view(members, -1, d_out).mul_(beta.view(per_member))
-            inner = torch.bmm(rows.view(members, -1, d_in), A.transpose(1, 2))
+            output = frozen.mul_(beta.view(members, *(1 for _ in frozen.shape[1:])))
+            inner = torch.bmm(x.reshape(members, -1, d_in), A.transpose(1, 2))
             inner.mul_(scaling.view(per_member))
-        output.baddbmm_(inner, B.transpose(1, 2))
+        # Through a view, so that what is returned is no view and may be written over.
+        output.view(members, -1, d_out).baddbmm_(inner, B.transpose(1, 2))
         # Only a shared input keeps W x: it is small, and no input gradient tells beta's there.
         ctx.save_for_backward(x, weight, A, B, beta, scaling, inner, frozen if shared else None)
         ctx.shared = shared
-        leading = x.shape[:-1] if shared else x.shape[1:-1]
-        return output.view(members, *leading, d_out)
+        return output
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -140,7 +140,7 @@ class _CohortProduct(torch.autograd.Function):
             rows = x.reshape(-1, d_in)
             flat = g_inner.transpose(0, 1).reshape(len(rows), members * rank)
             g_A = (flat.t() @ rows).view(members, rank, d_in)
-            g_beta = g.reshape(members, -1) @ frozen.view(-1)
+            g_beta = g.reshape(members, -1) @ frozen.reshape(-1)
             if ctx.needs_input_grad[0]:
                 through = torch.einsum("mbo,m->bo", g, beta) @ weight
                 g_x = torch.addmm(through, flat, A.reshape(-1, d_in)).view_as(x)

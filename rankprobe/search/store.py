@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import io
 import json
@@ -26,6 +25,7 @@ from optuna.trial import TrialState
 
 from rankprobe.errors import StoreError, TrainingError
 from rankprobe.records import Member, Run
+from rankprobe.search.journal import PREDICTIONS, lock_folder, open_journal
 
 JOURNAL = "journal.log"
 _STATES = {"finished": TrialState.COMPLETE, "diverged": TrialState.FAIL, "failed": TrialState.FAIL}
@@ -58,7 +58,7 @@ class Store:
         self.folder = folder
         self.identity = json.loads(json.dumps(identity))
         self._hash = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
-        self._lock = _lock(folder) if folder is not None else None
+        self._lock = lock_folder(folder) if folder is not None else None
         self._memory: dict[str, NDArray[Any]] = {}
         self._runs: dict[Member, Run] = {}
         try:
@@ -145,7 +145,7 @@ class Store:
         elif self.folder is None:
             storage = optuna.storages.InMemoryStorage()
         else:
-            storage = _journal(self.folder / JOURNAL, fresh=fresh)
+            storage = open_journal(self.folder / JOURNAL, fresh=fresh)
         existing = {summary.study_name for summary in optuna.get_all_study_summaries(storage)}
         if fresh and name in existing:
             optuna.delete_study(study_name=name, storage=storage)
@@ -194,7 +194,7 @@ class Store:
 
     def _prediction_file(self, key: str) -> Path:
         assert self.folder is not None
-        return self.folder / "predictions" / f"{key}.npy"
+        return self.folder / PREDICTIONS / f"{key}.npy"
 
     def _write_predictions(self, key: str, predictions: NDArray[Any]) -> None:
         if self.folder is None:
@@ -220,72 +220,6 @@ def _writing() -> Iterator[None]:
             f"the record of finished members cannot be written: {reason}; what is in it is "
             "kept, and the same command goes on from there"
         ) from error
-
-
-def _lock(folder: Path) -> int:
-    """Make the folder and hold an operating-system lock on it; a dead process holds none."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write to {folder}: {error.strerror}; choose another folder with --out"
-        ) from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise StoreError(
-            f"another measurement is writing to {folder}; wait for it, or choose another folder "
-            "with --out"
-        ) from None
-    return handle
-
-
-def _journal(file: Path, *, fresh: bool) -> optuna.storages.JournalStorage:
-    """Optuna's journal file, repaired; call it under `_lock` only.
-
-    A line torn by a crash still reads, but the next append would glue onto it and make the
-    whole file unreadable, and the lock of a dead process would be waited for: so the file is
-    cut back to its last newline, and Optuna's own lock cleared.
-    """
-    from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
-
-    lock = Path(f"{file}.lock")
-    try:
-        if fresh:
-            file.unlink(missing_ok=True)
-            for old in (file.parent / "predictions").glob("*.npy"):
-                old.unlink()
-        lock.unlink(missing_ok=True)
-        if file.exists():
-            _cut_torn_line(file)
-        backend = JournalFileBackend(str(file), lock_obj=JournalFileSymlinkLock(str(file)))
-        return optuna.storages.JournalStorage(backend)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write to {file}: {error.strerror}; choose another folder with --out"
-        ) from None
-    except (ValueError, KeyError) as error:
-        raise StoreError(
-            f"{file} is damaged ({error}); move it away, or start again with --fresh"
-        ) from None
-
-
-def _cut_torn_line(file: Path) -> None:
-    with file.open("rb+") as handle:
-        end = handle.seek(0, os.SEEK_END)
-        position = end
-        while position > 0:
-            start = max(0, position - 65536)
-            handle.seek(start)
-            newline = handle.read(position - start).rfind(b"\n")
-            if newline >= 0:
-                position = start + newline + 1
-                break
-            position = start
-        if position < end:
-            handle.truncate(position)
 
 
 def _remote(url: str) -> Any:

@@ -13,6 +13,7 @@ from torch.func import functional_call, vmap
 from rankprobe.lowrank import attach, initial_state
 from rankprobe.lowrank.randomness import integer_seed
 from rankprobe.records import Member
+from rankprobe.training.fusion import fuse
 from rankprobe.training.optimizer import CohortAdamW
 
 if TYPE_CHECKING:
@@ -130,8 +131,8 @@ def build_cohort(
     constants: list[dict[str, Tensor]] = [{} for _ in members]
     ranks = [member.rank for member in members if member.rank is not None]
     if ranks:
-        module = attach(
-            backbone, rank=max(ranks), adapter=protocol.adapter, scaffold=protocol.scaffold
+        module = fuse(
+            attach(backbone, rank=max(ranks), adapter=protocol.adapter, scaffold=protocol.scaffold)
         )
         states = [
             initial_state(module, rank, seed=protocol.seed, repeat=members[0].repeat)

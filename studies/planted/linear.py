@@ -53,7 +53,7 @@ class PlantedTask:
     @property
     def label(self) -> str:
         """Rank and spectrum in words."""
-        return f"{self.k} flat" if self.decay == 1 else f"{self.k}, {self.decay:g}^i"
+        return f"{self.k}, flat" if self.decay == 1 else f"{self.k}, {self.decay:g}^i"
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import platform
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +9,12 @@ from rich.console import Console
 
 from rankprobe.records import Result
 from rankprobe.reporting.folder import write_whole
+from rankprobe.reporting.wording import percent
 from studies.catalogue import ROOT
 from studies.pictures import draw_all
 from studies.planted.linear import (
+    Matrix,
+    Planted,
     PlantedTask,
     best_recovery,
     margin,
@@ -51,9 +52,11 @@ def measure_all(
     """
     measured = []
     for task in tasks:
-        measured.append(measure_one(task, runs))
+        planted = plant_linear(task)
+        result = measure_one(task, planted, runs)
+        measured.append(_outcome(task, result, _recoveries(planted)))
         print(f"{task.name}: {measured[-1].found}", flush=True)
-    outcomes = Outcomes(tuple(measured), TARGET, _provenance(runs, tasks))
+    outcomes = Outcomes(tuple(measured), TARGET, _provenance(result))
     write_whole(root / RESULTS, outcomes.to_json().encode())
     draw_all(root)
     refresh(root)
@@ -61,17 +64,15 @@ def measure_all(
     return outcomes
 
 
-def measure_one(task: PlantedTask, runs: Path) -> Outcome:
+def measure_one(task: PlantedTask, planted: Planted, runs: Path) -> Result:
     """Measure one task, through the public interface, with every setting at its default.
 
     Raises:
         TrainingError, StoreError: As `rankprobe.measure`.
     """
     import rankprobe
-    from rankprobe.lowrank import Scaffold
 
-    planted = plant_linear(task)
-    result = rankprobe.measure(
+    return rankprobe.measure(
         planted.x,
         planted.y,
         name=task.name,
@@ -80,11 +81,17 @@ def measure_one(task: PlantedTask, runs: Path) -> Outcome:
         adapter={"head": "adapter"},
         search={"target": TARGET},
     )
-    frozen = Scaffold().weight("head", planted.weight.shape).astype(np.float64)
-    return _outcome(task, result, best_recovery(planted.weight, frozen))
 
 
-def _outcome(task: PlantedTask, result: Result, recoveries: np.ndarray) -> Outcome:
+def _recoveries(planted: Planted) -> Matrix:
+    """The closed form, with the frozen matrix that such a measurement has."""
+    from rankprobe.lowrank import Scaffold
+
+    frozen = Scaffold().weight("head", planted.weight.shape)
+    return best_recovery(planted.weight, frozen.astype(np.float64))
+
+
+def _outcome(task: PlantedTask, result: Result, recoveries: Matrix) -> Outcome:
     minimal = result.minimal_rank
     return Outcome(
         task=task,
@@ -104,19 +111,10 @@ def _outcome(task: PlantedTask, result: Result, recoveries: np.ndarray) -> Outco
     )
 
 
-def _provenance(runs: Path, tasks: tuple[PlantedTask, ...]) -> dict[str, str]:
-    import torch
-
-    import rankprobe
-
-    last = rankprobe.load_result(runs / tasks[-1].name)
-    return {
-        "rankprobe": rankprobe.__version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "threads": str(torch.get_num_threads()),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "settings": f"defaults, {last.scope['repeats']} repeats, seed {last.scope['seed']}; "
-        "backbone {family: mlp, hidden: []}, adapter {head: adapter}",
-    }
+def _provenance(result: Result) -> dict[str, str]:
+    made = {key: str(result.provenance[key]) for key in ("rankprobe", "torch", "date", "threads")}
+    settings = (
+        f"defaults, {len(result.baseline.scores)} repeats, target {percent(TARGET)}; "
+        "backbone {family: mlp, hidden: []}, adapter {head: adapter}"
+    )
+    return {**made, "numpy": np.__version__, "settings": settings}

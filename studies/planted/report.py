@@ -7,10 +7,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from pydantic import TypeAdapter, ValidationError
 from rich.table import Table
 
@@ -24,6 +26,16 @@ RESULTS = Path("planted/results/results.json")
 PICTURE = Path("planted/results/planted.png")
 _COMMAND = "python -m studies.planted"
 _COLUMNS = 4
+_TARGET: dict[str, Any] = {"color": INK, "linewidth": 0.8, "linestyle": "--"}
+_EXPECTED: dict[str, Any] = {"color": GREY, "linewidth": 0.8, "linestyle": ":"}
+_CLOSED_FORM: dict[str, Any] = {"color": BLUE, "linewidth": 1.2}
+_MEASURED: dict[str, Any] = {
+    "color": VERMILLION,
+    "linestyle": "none",
+    "marker": "o",
+    "markersize": 4.5,
+    "markerfacecolor": "none",
+}
 _TIE = 0.02  # margin below which a task counts as close to a tie
 
 
@@ -74,7 +86,8 @@ class Outcome:
         if self.value is None:
             return self.verdict.replace("_", " ")
         high = "" if self.high is None else str(self.high)
-        return f"{self.value} ({self.low if self.low is not None else ''}-{high})"
+        low = "" if self.low is None else str(self.low)
+        return f"{self.value} ({low}-{high})"
 
     @property
     def error(self) -> float:
@@ -181,27 +194,30 @@ def plot(outcomes: Outcomes) -> Axes:
             ax.set_axis_off()
         figure.supxlabel("adapter rank", fontsize=9)
         figure.supylabel("recovery of full training", fontsize=9)
+        figure.legend(handles=_legend(), loc="outside upper left", ncols=4, fontsize=8)
     return panels[0]
+
+
+def _legend() -> list[Line2D]:
+    return [
+        Line2D([], [], label="measured", **_MEASURED),
+        Line2D([], [], label="best possible, in closed form", **_CLOSED_FORM),
+        Line2D([], [], label="target", **_TARGET),
+        Line2D([], [], label="minimal rank that follows", **_EXPECTED),
+    ]
 
 
 def _draw_task(ax: Axes, outcome: Outcome, target: float) -> None:
     ranks = range(1, len(outcome.recovery) + 1)
-    ax.axhline(target, color=INK, linewidth=0.8, linestyle="--")
-    ax.axvline(outcome.expected, color=GREY, linewidth=0.8, linestyle=":")
-    ax.plot(ranks, outcome.recovery, "-", color=BLUE, linewidth=1.2)
-    ax.plot(
-        outcome.ranks,
-        outcome.measured,
-        "o",
-        markersize=4.5,
-        markerfacecolor="none",
-        markeredgecolor=VERMILLION,
-    )
+    ax.axhline(target, **_TARGET)
+    ax.axvline(outcome.expected, **_EXPECTED)
+    ax.plot(ranks, outcome.recovery, **_CLOSED_FORM)
+    ax.plot(outcome.ranks, outcome.measured, **_MEASURED)
     ax.set_xscale("log", base=2)
     ticks = [2**i for i in range(6) if 2**i <= len(outcome.recovery)]
     ax.set_xticks(ticks, [str(tick) for tick in ticks])
     ax.set_ylim(0, 1.05)
-    ax.set_title(f"planted {outcome.task.label}: found {outcome.found}", loc="left", fontsize=8)
+    ax.set_title(f"rank {outcome.task.label}: found {outcome.found}", loc="left", fontsize=8)
 
 
 def _draw_found(ax: Axes, outcomes: Outcomes) -> None:

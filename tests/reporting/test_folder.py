@@ -10,9 +10,9 @@ from typing import IO, Any
 import pytest
 
 from rankprobe.errors import ConfigError, StoreError
-from rankprobe.records import load_result
 from rankprobe.reporting import folder as module
 from rankprobe.reporting.folder import draw_figure, write_folder, write_report, write_whole
+from rankprobe.result_file import load_result
 from tests.reporting.examples import examples, make
 
 EXAMPLES = examples()

@@ -31,6 +31,7 @@ from rankprobe.reporting.plots import (
 )
 from rankprobe.reporting.style import VERMILLION, printable
 from rankprobe.reporting.wording import figure_words, score_text, target_score
+from rankprobe.result_file import result_from_json
 from tests.reporting.examples import HOSTILE, examples, make, make_rates
 
 EXAMPLES = examples()
@@ -202,7 +203,7 @@ def test_failed_repeats_are_left_out() -> None:
 
 def test_a_failed_repeat_read_back_from_json_is_left_out_too() -> None:
     result = EXAMPLES["outlier"]
-    again = Result.from_json(result.to_json())
+    again = result_from_json(result.to_json())
     assert None in again.points[0].scores
     assert png_bytes(plot_curve(again)) == png_bytes(curve("outlier"))
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from rankprobe.errors import DataError
-from studies import archives
 from studies.archives import Package, cache_folder, obtain, read_members
 
 CONTENT = {"package/data/a": b"first", "package/data/b": b"second"}
@@ -117,7 +116,9 @@ def test_a_failing_client_is_quoted(
     client.write_text("#!/bin/sh\necho noise >&2\necho 'no such package' >&2\nexit 3\n")
     client.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(DataError, match="letters 1.0.0 could not be fetched: no such package; or"):
+    with pytest.raises(
+        DataError, match=r"letters 1\.0\.0 could not be fetched: no such package; or"
+    ):
         obtain(package(source), tmp_path / "cache")
 
 
@@ -128,7 +129,7 @@ def test_pypi_packages_come_as_wheels_by_pip(
     client.write_text(f'#!/bin/sh\necho "$@" > {calls}\n')
     client.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(client))
-    monkeypatch.setattr(archives.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     with pytest.raises(DataError, match=r"letters-1.0.0.tgz was asked for, and nothing came"):
         obtain(package(source, registry="pypi"), tmp_path / "cache")
     assert calls.read_text() == (

@@ -9,7 +9,7 @@ import yaml
 
 from rankprobe.config import load_config
 from rankprobe.errors import ArtifactError, ConfigError
-from rankprobe.records import load_result
+from rankprobe.result_file import load_result
 from studies.catalogue import MEASUREMENTS, find
 from studies.publish import main, publish
 from tests.studies.repository import copy_documents, result

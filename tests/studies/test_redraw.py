@@ -34,7 +34,9 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     commit(studies, "mnist-paper-standard", ranks=PAPER_RANKS, full=0.97)
     commit_outcomes(studies)
     commit_speed(studies)
-    (folder / "README.md").write_text("# R\n<!-- studies -->\n<!-- /studies -->\n")
+    (folder / "README.md").write_text(
+        "# R\n<!-- example -->\n<!-- /example -->\n<!-- studies -->\n<!-- /studies -->\n"
+    )
     redraw(folder)
     return folder
 
@@ -95,6 +97,16 @@ def test_the_readme_tells_the_result(repository: Path) -> None:
     assert "of training on 2 cpu threads, torch 2.13.0" in text
 
 
+def test_the_readme_shows_what_a_terminal_shows(repository: Path) -> None:
+    text = (repository / "README.md").read_text()
+    fence = text.split("```")[1]
+    assert fence.startswith(
+        "\nmnist: rank 6 reaches 95 % of full training (95 % interval 5 to 7)\n"
+    )
+    assert max(len(line) for line in fence.splitlines()) <= 80
+    assert str(repository) not in text
+
+
 def test_the_studies_stand_side_by_side(repository: Path) -> None:
     rows = [line for line in (repository / "README.md").read_text().splitlines() if "](" in line]
     assert [row.split(" | ")[0] for row in rows] == [
@@ -129,7 +141,7 @@ def test_planted_ranks_and_speed_are_told_in_a_sentence(repository: Path) -> Non
         "6.40 ms: 3.2 times as fast, at 37 % of the machine's matrix-product rate (2 threads)."
     ) in text
     planted = (repository / "studies" / "planted" / "README.md").read_text()
-    assert "| 2 flat | 6 | 4 | 200 | 10 % | 2 | 2 (2-3) | 0.010 |" in planted
+    assert "| 2, flat | 6 | 4 | 200 | 10 % | 2 | 2 (2-3) | 0.010 |" in planted
     assert "| 3, 0.5^i | 6 | 4 | 200 | 10 % | 2* | above largest | 0.010 |" in planted
     speed = (repository / "studies" / "speed" / "README.md").read_text()
     assert "| cohort of 30 | 2.00 | 3.20 | 110 | 37 % | 45 % | 50 % | 5 % |" in speed
