@@ -80,7 +80,7 @@ def _readme(studies: Path) -> list[Path]:
 
 def _example(studies: Path) -> str:
     """What a measurement prints, on a terminal of 80 columns."""
-    measurement = find("mnist")
+    measurement = find("mnist5k")
     result = measurement.result(studies)
     if result is None:
         return not_measured(f"python -m studies.run {measurement.name}")
