@@ -8,7 +8,7 @@ def test_a_pipe_gets_a_plain_line_a_phase(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("rankprobe.progress.time.monotonic", lambda: now[0])
     with Watch() as watch:
         watch.phase("full training")
         watch.expect(100)
