@@ -75,6 +75,13 @@ def test_other_arguments_are_explained(arguments: tuple[object, ...]) -> None:
         rankprobe.measure(*arguments)
 
 
+def test_a_storage_needs_a_folder_for_predictions(
+    arrays: tuple[np.ndarray, np.ndarray],
+) -> None:
+    with pytest.raises(rankprobe.ConfigError, match="give a run folder too, as `out`"):
+        rankprobe.measure(*arrays, storage="sqlite:///:memory:", **QUICK)
+
+
 def test_settings_are_checked_like_a_file(arrays: tuple[np.ndarray, np.ndarray]) -> None:
     with pytest.raises(rankprobe.ConfigError, match="repeats"):
         rankprobe.measure(*arrays, search={"repetas": 3})

@@ -72,6 +72,8 @@ def measure_task(
         TrainingError: A failure while running; what finished is kept.
     """
     _check_options(workers, executor)
+    if storage is not None and folder is None:
+        raise ConfigError("a storage keeps no predictions: give a run folder too, as `out`")
     setup = prepare(config, task, device=device)
     _check_room(folder, setup)
     with Store(folder, setup.identity, url=storage, fresh=fresh) as store:
