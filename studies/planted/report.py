@@ -12,6 +12,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from matplotlib.lines import Line2D
 from pydantic import TypeAdapter, ValidationError
 from rich.table import Table
@@ -230,7 +231,9 @@ def _draw_found(ax: Axes, outcomes: Outcomes) -> None:
         ax.plot(expected, value, "o", color=VERMILLION)
     ax.set_xlim(0, most)
     ax.set_ylim(0, most)
-    ax.set_title("rank found against rank expected", loc="left", fontsize=8)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    ax.set_title("rank found, rank expected", loc="left", fontsize=8)
 
 
 def _header() -> list[str]:
