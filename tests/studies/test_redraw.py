@@ -101,7 +101,7 @@ def test_the_readme_shows_what_a_terminal_shows(repository: Path) -> None:
     text = (repository / "README.md").read_text()
     fence = text.split("```")[1]
     assert fence.startswith(
-        "\nmnist: rank 6 reaches 95 % of full training (95 % interval 5 to 7)\n"
+        "\nmnist5k: rank 6 reaches 95 % of full training (95 % interval 5 to 7)\n"
     )
     assert max(len(line) for line in fence.splitlines()) <= 80
     assert str(repository) not in text
