@@ -6,10 +6,11 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from rankprobe.errors import ConfigError, RankprobeError, TrainingError
+from rankprobe.errors import ConfigError, Problem, RankprobeError, TrainingError
 
 if TYPE_CHECKING:
     from rankprobe.config import TaskConfig
@@ -160,8 +161,20 @@ def _load(options: argparse.Namespace) -> tuple[TaskConfig, Task]:
         overrides["search"] = given
     if options.seed is not None:
         overrides["seed"] = options.seed
-    config = load_config(options.config, overrides=overrides, trust=options.trust)
+    try:
+        config = load_config(options.config, overrides=overrides, trust=options.trust)
+    except ConfigError as error:
+        raise ConfigError(_by_option(problem) for problem in error.problems) from None
     return config, load_task(config, trust=options.trust)
+
+
+def _by_option(problem: Problem) -> Problem:
+    """A problem with what an option replaced, told by the option's name."""
+    section, _, key = problem.where.rpartition(".")
+    if (section, key) not in {("search", "target"), ("search", "ranks"), ("search", "repeats")}:
+        return problem
+    message = problem.message.replace(f"`{problem.where}`", "it")
+    return replace(problem, where=f"--{key}", message=message)
 
 
 def _ranks(text: str | None) -> list[int] | None:
@@ -192,7 +205,10 @@ def _complain(error: RankprobeError, status: int) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints look like ours."""
+    """An argument parser whose complaints look like ours, and that guesses no option."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
         print(f"rankprobe: {message}\n    see `{self.prog} --help`", file=sys.stderr)

@@ -235,7 +235,8 @@ class Result:
     def frame(self) -> pd.DataFrame:
         """One row a rank and repeat: rank, repeat, score, learning_rate, trainable, recovery.
 
-        The baseline's rows have the rank ``"full"``.
+        The baseline's rows have the rank ``"full"``. The recovery is that of the rank, from
+        all its repeats.
         """
         import pandas as pd
 

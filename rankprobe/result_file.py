@@ -45,7 +45,9 @@ def result_from_json(text: str, *, folder: Path | None = None) -> Result:
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
-        raise ArtifactError(f"this is not JSON: {error}") from None
+        raise ArtifactError(
+            f"this is not JSON ({error}); give a run folder or a result.json"
+        ) from None
     if not isinstance(data, dict) or "schema" not in data:
         raise ArtifactError("this JSON is not a rankprobe result: it has no `schema`")
     if data.pop("schema") != SCHEMA:

@@ -185,10 +185,10 @@ def test_figure_and_report_read_results(folder: Path, capsys: pytest.CaptureFixt
     [
         (["measure", "nowhere.yaml"], "nowhere.yaml"),
         (["measure", "dataset.yaml", "--ranks", "1,two"], "--ranks 1,two: give whole numbers"),
-        (["measure", "dataset.yaml", "--ranks", "0"], "search.ranks"),
+        (["measure", "dataset.yaml", "--ranks", "0"], "--ranks: "),
         (["measure", "dataset.yaml", "--ranks", "6,7"], "rank 6, 7 is above 5, the largest"),
-        (["measure", "dataset.yaml", "--repeats", "0"], "search.repeats"),
-        (["measure", "dataset.yaml", "--target", "1.5"], "search.target"),
+        (["measure", "dataset.yaml", "--repeats", "0"], "--repeats: "),
+        (["measure", "dataset.yaml", "--target", "1.5"], "--target: it must be"),
         (["measure", "dataset.yaml", "--workers", "0"], "--workers: give a whole number"),
         (["measure", "dataset.yaml", "--device", "cuda"], "--device cuda: torch finds no CUDA"),
         (["measure", "dataset.yaml", "--out", "small.npz/x"], "cannot write to small.npz/x"),
@@ -274,6 +274,9 @@ def test_workers_find_the_same_rank(folder: Path, capsys: pytest.CaptureFixture[
 def test_usage_errors_are_ours(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["mesure"])
+    assert caught.value.code == 2
+    with pytest.raises(SystemExit) as caught:
+        main(["measure", "dataset.yaml", "--rank", "3"])  # no guess that --ranks is meant
     assert caught.value.code == 2
     assert capsys.readouterr().err.startswith("rankprobe: ")
 

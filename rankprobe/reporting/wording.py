@@ -41,6 +41,10 @@ FLAGS = {
         "an adapter was still improving at the end of its training: more epochs may lower the "
         "minimal rank"
     ),
+    "head_reaches_target": (
+        "the head alone (rank 0) already reaches the target: the frozen network is enough, and "
+        "no adapter is needed"
+    ),
     "few_repeats": "fewer than 3 repeats: the intervals say little about luck in training",
     "imbalanced": (
         "the classes are imbalanced, so accuracy mostly follows the largest class: consider "

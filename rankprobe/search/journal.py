@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from pathlib import Path
 
@@ -73,6 +74,27 @@ def open_journal(file: Path, *, fresh: bool) -> optuna.storages.JournalStorage:
 
 
 def _cut_torn_line(file: Path) -> None:
+    """Cut what a crash may leave at the end: half a line, or a last line that is no record."""
+    _cut_to_newline(file)
+    while last := _last_line(file):
+        try:
+            json.loads(last)
+        except ValueError:
+            os.truncate(file, file.stat().st_size - len(last))
+        else:
+            return
+
+
+def _last_line(file: Path) -> bytes:
+    """The last line with its newline; empty for an empty file."""
+    last = b""
+    with file.open("rb") as handle:
+        for last in handle:  # noqa: B007  the last one is wanted
+            pass
+    return last
+
+
+def _cut_to_newline(file: Path) -> None:
     with file.open("rb+") as handle:
         end = handle.seek(0, os.SEEK_END)
         position = end

@@ -160,6 +160,7 @@ def minimal_rank(
     rising = standings[:fall]
     crossing = find_crossing(rising)
     flags = _flags(table, standings, crossing, confidence=confidence)
+    flags |= {"head_reaches_target"} if head_reaches(table, target=target, floor=floor) else set()
     withheld: Verdict | None = None
     if not has_signal(table, confidence=confidence):
         withheld = "no_signal"
@@ -192,6 +193,14 @@ def has_signal(table: ScoreTable, *, confidence: float) -> bool:
     gain = table.gains(table.baseline, floor=table.floor_values("chance"))
     assert gain is not None, "the table has a baseline"
     return gain.contrast(1.0).low((1.0 + confidence) / 2.0) > 0.0
+
+
+def head_reaches(table: ScoreTable, *, target: float, floor: Floor) -> bool:
+    """Whether the head alone, rank 0, already reaches the target on average."""
+    if table.head is None or floor == "head":
+        return False
+    pair = table.gains(table.head, table.baseline, floor=table.floor_values(floor))
+    return pair is not None and pair.contrast(1.0, -target).mean >= 0.0
 
 
 def find_fall(table: ScoreTable, standings: list[Standing], *, confidence: float) -> int | None:

@@ -82,6 +82,19 @@ def test_a_torn_last_line_is_cut_and_appending_goes_on(tmp_path: Path, torn: int
         assert set(store.runs) == {member(1), member(3)}
 
 
+@pytest.mark.parametrize("garbage", [b"garbage\n", b"\x00" * 30 + b"\n", b'{"half": \n{"of": \n'])
+def test_a_last_line_that_is_no_record_is_cut_as_well(tmp_path: Path, garbage: bytes) -> None:
+    with Store(tmp_path, IDENTITY) as store:
+        store.record([run(1)])
+    with (tmp_path / JOURNAL).open("ab") as journal:
+        journal.write(garbage)
+    with Store(tmp_path, IDENTITY) as store:
+        assert set(store.runs) == {member(1)}
+        store.record([run(3)])
+    with Store(tmp_path, IDENTITY) as store:
+        assert set(store.runs) == {member(1), member(3)}
+
+
 def test_the_lock_of_a_dead_optuna_is_not_waited_for(tmp_path: Path) -> None:
     with Store(tmp_path, IDENTITY) as store:
         store.record([run()])

@@ -204,6 +204,15 @@ def test_flags_of_the_ranks_next_to_the_crossing(given_flag: str, flag: str) -> 
     assert flag in _read(above).flags
 
 
+def test_a_head_that_reaches_the_target_is_told() -> None:
+    enough = accuracy_evidence({1: 0.955, 2: 0.957}, head=0.95)
+    assert "head_reaches_target" in _read(enough).flags
+    assert _answer(_read(enough))[:2] == ("resolved", 1)
+    assert "head_reaches_target" not in _read(accuracy_evidence(RISING, head=0.5)).flags
+    # Measured from the head itself, the head recovers nothing.
+    assert "head_reaches_target" not in _read(enough, floor="head").flags
+
+
 def test_few_repeats() -> None:
     assert "few_repeats" in _read(accuracy_evidence(RISING, repeats=2)).flags
     assert "few_repeats" not in _read(accuracy_evidence(RISING, repeats=3)).flags
