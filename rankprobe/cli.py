@@ -208,7 +208,7 @@ class _Parser(argparse.ArgumentParser):
     """An argument parser whose complaints look like ours, and that guesses no option."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, allow_abbrev=False, **settings)
+        super().__init__(*args, **{"allow_abbrev": False, **settings})
 
     def error(self, message: str) -> NoReturn:
         print(f"rankprobe: {message}\n    see `{self.prog} --help`", file=sys.stderr)
