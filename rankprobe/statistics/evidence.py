@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -145,7 +146,8 @@ def tuning_variance(
     if not chosen or len(rates) < 2:
         return 0.0
     means = np.array([_tuning_score(item) for item in rates])
-    noise = np.sqrt([_tuning_noise(item) for item in rates])
+    # One scale for all rates: where a repeat collapsed, the scatter is no chance to be the best.
+    noise = math.sqrt(np.median([_tuning_noise(item) for item in rates]))
     draws = means + noise * generator.standard_normal((_CHOICES, len(rates)))
     again = (draws if higher_is_better else -draws).argmax(axis=1)
     gaps = np.array([_tuning_gap(item, chosen[0]) for item in rates])

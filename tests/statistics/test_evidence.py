@@ -71,6 +71,15 @@ def _variance(candidates: list[Candidate], rate: float, *, higher: bool = True) 
     return tuning_variance(candidates, rate, higher_is_better=higher, generator=generator)
 
 
+def test_a_rate_that_collapsed_once_is_no_rival() -> None:
+    candidates = [
+        _candidate(0.001, [0.966, 0.967], error=0.002),
+        _candidate(0.01, [0.972, 0.973], error=0.002, test=[0.973, 0.975]),
+        _candidate(0.1, [0.973, 0.1], error=0.002, test=[0.974, 0.1]),
+    ]
+    assert _variance(candidates, 0.01) < 0.01**2
+
+
 def test_a_clear_choice_adds_no_variance() -> None:
     candidates = [
         _candidate(0.01, [0.9, 0.901], error=0.01),
