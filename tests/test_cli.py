@@ -1,7 +1,7 @@
 """The commands, as someone at a terminal meets them."""
 
+import errno
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -231,13 +231,16 @@ def test_a_folder_of_another_task_is_refused_until_fresh(
     assert main(["measure", "dataset.yaml", "--quiet", "--seed", "5", "--fresh"]) == 0
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_no_permission_is_said_before_training(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (folder / "locked").mkdir(mode=0o500)
-    assert main(["measure", "dataset.yaml", "--out", "locked/run"]) == 2
-    assert "cannot write to locked/run: Permission denied" in capsys.readouterr().err
+    def refused(*_: object) -> int:  # root may write everywhere, so permissions alone do not do
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("rankprobe.search.journal.os.open", refused)
+    assert main(["measure", "dataset.yaml", "--out", "locked", "--quiet"]) == 2
+    assert "cannot write to locked: Permission denied" in capsys.readouterr().err
+    assert not (folder / "locked" / "journal.log").exists()
 
 
 def test_no_room_is_said_before_training(
