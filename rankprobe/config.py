@@ -162,8 +162,18 @@ class SearchConfig(_Model):
     ] = Field(default="auto", description="auto, or a list of whole numbers of at least 1")
     repeats: Count = Field(default=5, description="a whole number of at least 1")
     target: Share = Field(default=0.95, description="a number between 0 and 1, neither included")
+    epsilon: Positive | None = Field(
+        default=None, description="a number above 0, in the units of the metric"
+    )
     floor: Literal["auto", "none", "chance", "head"] = "auto"
     refine: bool = Field(default=True, description="true or false")
+    scaffolds: Count = Field(default=1, description="a whole number of at least 1")
+    precision: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="a whole number of at least 0: ranks between low and high"
+    )
+    budget: Count | None = Field(
+        default=None, description="a whole number of at least 1: trainings in all"
+    )
 
 
 class TaskConfig(_Model):

@@ -105,6 +105,23 @@ def _metric_conflicts(settings: Settings, where: Where) -> Iterator[Problem]:
             where(("search", "floor")),
             "write `floor: chance` or `floor: head`",
         )
+    if isinstance(search, dict):
+        yield from _search_conflicts(search, where)
+
+
+def _search_conflicts(search: Settings, where: Where) -> Iterator[Problem]:
+    if search.get("epsilon") is not None and "target" in search:
+        yield Problem(
+            "a rank comes within `epsilon` of full training, or reaches the share `target`",
+            where(("search", "epsilon")),
+            "keep one of them",
+        )
+    if search.get("budget") is not None and search.get("precision") is None:
+        yield Problem(
+            "`search.budget` limits what `precision` adds, and there is no precision",
+            where(("search", "budget")),
+            "write `precision: 1` beside it, or remove it",
+        )
 
 
 def _source_conflicts(

@@ -86,7 +86,25 @@ class Interval:
 
 @dataclass(frozen=True)
 class Point:
-    """Scores at one rank, at the rank's own learning rate, one score a repeat."""
+    """Scores at one rank, at the rank's own learning rate, one score a repeat.
+
+    Attributes:
+        rank: Adapter rank.
+        mean: Mean score, in the metric's units.
+        low: Lower end of its interval.
+        high: Upper end of its interval.
+        scores: One a finished repeat.
+        learning_rate: The rank's own rate.
+        trainable: Number of trained parameters.
+        recovery: Share of full training's gain over the floor.
+        flags: What the reader should know beside it.
+        over_chance: The same with chance as the floor.
+        p_value: One-sided p-value of the non-inferiority test against full training, the margin
+            being the target: small when the rank surely reaches it. ``None`` with one repeat.
+        non_inferior: Whether that test rejects at (1 - confidence) / 2.
+        variance: Variance of the recovery by source: ``repeats`` (initialisation and order),
+            ``scaffolds`` (several scaffold seeds alone), ``test_set``, ``learning_rate``.
+    """
 
     rank: int
     mean: float
@@ -97,6 +115,10 @@ class Point:
     trainable: int
     recovery: Interval
     flags: tuple[str, ...] = ()
+    over_chance: Interval | None = None
+    p_value: float | None = None
+    non_inferior: bool | None = None
+    variance: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,6 +147,10 @@ class MinimalRank:
         flags: What the reader should know beside it.
         degrees_of_freedom: Trained adapter parameters at ``value``.
         share: The same as a share of all parameters of the backbone.
+        non_inferior: Smallest measured rank from which on every rank passes the
+            non-inferiority test at the target's margin; ``None`` when none does.
+        distribution: Share of the resamples that name each measured rank, as (rank, share);
+            the rank is ``None`` for those that cross above the largest.
     """
 
     value: int | None
@@ -135,6 +161,25 @@ class MinimalRank:
     flags: tuple[str, ...] = ()
     degrees_of_freedom: int | None = None
     share: float | None = None
+    non_inferior: int | None = None
+    distribution: tuple[tuple[int | None, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The minimal rank under one changed setting, as `measure --sensitivity` finds it.
+
+    Attributes:
+        setting: What was changed: ``epochs``, ``batch_size``, ``weight_decay``, ``scaffold``.
+        value: What it was changed to, in words.
+        minimal_rank: The answer under it.
+        recoveries: (rank, recovery) of the ranks measured under it.
+    """
+
+    setting: str
+    value: str
+    minimal_rank: MinimalRank
+    recoveries: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -205,6 +250,11 @@ class Result:
         cost: ``seconds``, ``members``, ``steps``.
         scope: Architecture, optimiser, epochs, seeds: what the number is relative to.
         provenance: Versions, date, threads, the configuration as read.
+        epsilon: When given, a rank counts that comes within it of full training, in the
+            metric's units, and `minimal_rank` is the smallest of those.
+        design: What a sequential design did: ``precision``, ``budget``, ``stopped`` and why.
+        sensitivity: The answer under changed settings.
+        methods: A paragraph for the methods section of a paper.
     """
 
     task: TaskSummary
@@ -224,6 +274,10 @@ class Result:
     cost: Mapping[str, float]
     scope: Mapping[str, Any]
     provenance: Mapping[str, Any]
+    epsilon: float | None = None
+    design: Mapping[str, Any] = field(default_factory=dict)
+    sensitivity: tuple[Variant, ...] = ()
+    methods: str = ""
     folder: Path | None = field(default=None, compare=False, repr=False)
 
     def to_json(self) -> str:

@@ -20,6 +20,7 @@ from rankprobe.records import (
     Rate,
     Result,
     TaskSummary,
+    Variant,
 )
 
 SCHEMA = 1
@@ -60,10 +61,11 @@ def result_from_json(text: str, *, folder: Path | None = None) -> Result:
             "task": TaskSummary(**data["task"]),
             "baseline": _tupled(Baseline, data["baseline"]),
             "points": tuple(_point(point) for point in data["points"]),
-            "minimal_rank": _tupled(MinimalRank, data["minimal_rank"]),
+            "minimal_rank": _minimal_rank(data["minimal_rank"]),
             "curve": _tupled(Curve, data["curve"]),
-            "targets": {k: _tupled(MinimalRank, v) for k, v in data["targets"].items()},
+            "targets": {k: _minimal_rank(v) for k, v in data["targets"].items()},
             "rates": tuple(Rate(**rate) for rate in data["rates"]),
+            "sensitivity": tuple(_variant(item) for item in data.get("sensitivity", ())),
         }
         return Result(**{**data, **records, "folder": folder})
     except (KeyError, TypeError, AttributeError) as error:
@@ -115,6 +117,23 @@ def _tupled(kind: type[Any], data: Mapping[str, Any]) -> Any:
     )
 
 
+def _minimal_rank(data: Mapping[str, Any]) -> MinimalRank:
+    pairs = tuple((rank, share) for rank, share in data.get("distribution", ()))
+    minimal: MinimalRank = _tupled(MinimalRank, {**data, "distribution": pairs})
+    return minimal
+
+
+def _variant(data: Mapping[str, Any]) -> Variant:
+    pairs = tuple((rank, recovery) for rank, recovery in data["recoveries"])
+    minimal = _minimal_rank(data["minimal_rank"])
+    return Variant(**{**data, "minimal_rank": minimal, "recoveries": pairs})
+
+
 def _point(data: Mapping[str, Any]) -> Point:
-    point: Point = _tupled(Point, {**data, "recovery": Interval(**data["recovery"])})
+    over = data.get("over_chance")
+    intervals = {
+        "recovery": Interval(**data["recovery"]),
+        "over_chance": None if over is None else Interval(**over),
+    }
+    point: Point = _tupled(Point, {**data, **intervals})
     return point
