@@ -60,8 +60,9 @@ def test_defaults_are_those_of_the_contract(folder: Path) -> None:
                     "layer_norm": False, "dora": False},
         "training": {"optimizer": "adamw", "learning_rate": "tuned", "weight_decay": 0.01,
                      "batch_size": 128, "epochs": "auto", "schedule": "cosine"},
-        "search": {"ranks": "auto", "repeats": 5, "target": 0.95, "floor": "auto",
-                   "refine": True},
+        "search": {"ranks": "auto", "repeats": 5, "target": 0.95, "epsilon": None,
+                       "floor": "auto", "refine": True, "scaffolds": 1, "precision": None,
+                       "budget": None},
     }  # fmt: skip
     assert config.folder == folder
 
@@ -278,6 +279,20 @@ metric: r2
             (
                 "`floor: none` has no meaning for `mse`: a loss "
                 "has no share to reach | write `floor: chance` or `floor: head`"
+            ),
+        ),
+        (
+            "search: {target: 0.9, epsilon: 0.1}",
+            (
+                "a rank comes within `epsilon` of full training, or reaches the share `target` "
+                "| keep one of them"
+            ),
+        ),
+        (
+            "search: {budget: 100}",
+            (
+                "`search.budget` limits what `precision` adds, and there is no precision "
+                "| write `precision: 1` beside it, or remove it"
             ),
         ),
     ],
