@@ -255,6 +255,9 @@ class Result:
         design: What a sequential design did: ``precision``, ``budget``, ``stopped`` and why.
         sensitivity: The answer under changed settings.
         methods: A paragraph for the methods section of a paper.
+        folder: The run folder it was written to or read from.
+        evidence: The `rankprobe.statistics.evidence.Evidence` that it was read from, in the
+            process that measured it; not part of the JSON.
     """
 
     task: TaskSummary
@@ -279,6 +282,7 @@ class Result:
     sensitivity: tuple[Variant, ...] = ()
     methods: str = ""
     folder: Path | None = field(default=None, compare=False, repr=False)
+    evidence: Any = field(default=None, compare=False, repr=False)
 
     def to_json(self) -> str:
         """The result as JSON text, keys in the order of the contract."""

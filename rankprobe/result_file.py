@@ -28,8 +28,8 @@ SCHEMA = 1
 
 def result_to_json(result: Result) -> str:
     """JSON text, keys in the order of the contract; numbers that are not finite are null."""
-    data = {"schema": SCHEMA, **_plain(result)}
-    data.pop("folder")
+    data = {"schema": SCHEMA, **_plain(dataclasses.replace(result, folder=None, evidence=None))}
+    del data["folder"], data["evidence"]
     return json.dumps(data, indent=1, allow_nan=False) + "\n"
 
 

@@ -126,8 +126,9 @@ def _executor(setup: Setup, workers: int | None, address: str | None) -> Executo
 def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | None) -> Result:
     task, laboratory = setup.bench.task, driver.laboratory
     laboratory.progress.phase("reading the curve")
+    evidence = driver.evidence()
     reading = read_evidence(
-        driver.evidence(), target=config.search.target, floor=config.search.floor, seed=config.seed
+        evidence, target=config.search.target, floor=config.search.floor, seed=config.seed
     )
     runs = [laboratory.store.runs[member] for member in laboratory.asked]
     failed = sum(run.status != "finished" for run in runs)
@@ -162,6 +163,7 @@ def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | Non
         scope=_scope(config, setup, driver),
         provenance=_provenance(config, setup),
         folder=folder,
+        evidence=evidence,
     )
 
 
