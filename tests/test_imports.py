@@ -65,6 +65,16 @@ def test_reading_does_not_import_torch(code: str) -> None:
     assert done.returncode == 0, done.stderr.decode()
 
 
+def test_methods_and_terminal_words_do_not_import_matplotlib_or_scipy() -> None:
+    check = (
+        "import rankprobe.reporting.methods, rankprobe.reporting.tables, sys\n"
+        "slow = {'scipy', 'matplotlib', 'torch', 'pandas'}\n"
+        "sys.exit(', '.join(slow & set(sys.modules)) or None)"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+
+
 def test_help_does_not_import_scipy_matplotlib_or_pydantic() -> None:
     check = (
         "from rankprobe.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
