@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ def measure(
     storage: str | None = None,
     fresh: bool = False,
     trust: bool = False,
+    sensitivity: bool = False,
     progress: Progress | None = None,
     **settings: Any,
 ) -> Result:
@@ -50,6 +52,8 @@ def measure(
         storage: URL of an Optuna storage; by default a file in the run folder.
         fresh: Throw away what the run folder holds.
         trust: Allow a dataset.yaml to run code of yours.
+        sensitivity: Measure the ranks around the minimal rank again with one setting changed
+            at a time, and say how far it moves; see `rankprobe.search.sensitivity`.
         progress: Told what happens, see `rankprobe.search.laboratory.Progress`.
         **settings: The keys of dataset.yaml, such as ``search={"repeats": 3}``. With a path
             they replace what the file says.
@@ -82,12 +86,20 @@ def measure(
         executor=executor,
         storage=storage,
         fresh=fresh,
+        sensitivity=sensitivity,
         progress=progress,
     )
 
 
 def measure_and_save(
-    config: TaskConfig, task: Task, *, folder: Path | None, **options: Any
+    config: TaskConfig,
+    task: Task,
+    *,
+    folder: Path | None,
+    sensitivity: bool = False,
+    storage: str | None = None,
+    fresh: bool = False,
+    **options: Any,
 ) -> Result:
     """Measure, and write the result beside its store.
 
@@ -95,19 +107,54 @@ def measure_and_save(
         config: Settings.
         task: Data.
         folder: Run folder; ``None`` writes nothing.
+        sensitivity: Also measure how far the minimal rank moves. The result without it is
+            written before that begins, so an interruption does not lose it.
+        storage: As `rankprobe.search.measure.measure_task`; variants have none.
+        fresh: Throw away what the folder holds, variants included.
         **options: As `rankprobe.search.measure.measure_task`.
 
     Raises:
         TrainingError: Also when the result cannot be written: what was measured is kept.
     """
     from rankprobe.search.measure import measure_task
+    from rankprobe.search.sensitivity import forget
 
-    result = measure_task(config, task, folder=folder, **options)
-    if folder is not None:
-        try:
-            result.save()
-        except StoreError as error:
-            raise TrainingError(
-                f"{error}; everything measured is kept, and the same command writes it"
-            ) from error
+    if fresh and folder is not None:
+        forget(folder)
+    result = measure_task(config, task, folder=folder, storage=storage, fresh=fresh, **options)
+    result = _described(result)
+    _save(result)
+    if sensitivity:
+        result = _described(_varied(config, task, result, folder=folder, **options))
+        _save(result)
     return result
+
+
+def _varied(
+    config: TaskConfig, task: Task, result: Result, *, folder: Path | None, **options: Any
+) -> Result:
+    """The result with its answers under changed settings, or the reason why there are none."""
+    from rankprobe.reporting.trust import not_varied
+    from rankprobe.search.sensitivity import vary
+
+    variants = vary(config, task, result, folder=folder, **options)
+    if variants:
+        return replace(result, sensitivity=variants)
+    return replace(result, scope={**result.scope, "sensitivity": not_varied(result)})
+
+
+def _described(result: Result) -> Result:
+    from rankprobe.reporting.methods import methods_paragraph
+
+    return replace(result, methods=methods_paragraph(result))
+
+
+def _save(result: Result) -> None:
+    if result.folder is None:
+        return
+    try:
+        result.save()
+    except StoreError as error:
+        raise TrainingError(
+            f"{error}; everything measured is kept, and the same command writes it"
+        ) from error

@@ -60,6 +60,12 @@ def _parser() -> argparse.ArgumentParser:
     measure.add_argument("--workers", type=int, metavar="N", help="train in N local processes")
     measure.add_argument("--executor", metavar="tcp://HOST:PORT", help="train on a Dask cluster")
     measure.add_argument("--storage", metavar="URL", help="record in this database")
+    measure.add_argument(
+        "--sensitivity",
+        action="store_true",
+        help="also measure how far the rank moves under other epochs, batch size, weight decay "
+        "and scaffold seeds (about four times the trainings)",
+    )
     measure.add_argument("--fresh", action="store_true", help="throw away what DIR holds")
     measure.add_argument("--json", action="store_true", help="print the result as JSON alone")
     measure.add_argument("--quiet", action="store_true", help="no progress")
@@ -109,6 +115,7 @@ def _measure(options: argparse.Namespace) -> None:
             executor=options.executor,
             storage=options.storage,
             fresh=options.fresh,
+            sensitivity=options.sensitivity,
             progress=watch,
         )
     if options.json:

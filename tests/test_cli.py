@@ -130,6 +130,32 @@ def test_a_killed_measurement_goes_on_and_ends_the_same(
     assert without_times(capsys.readouterr().out) == without_times(whole)
 
 
+def test_sensitivity_is_measured_beside_the_answer(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = SMALL.replace("epochs: 12", "epochs: 8, learning_rate: 0.1, weight_decay: 0")
+    (folder / "dataset.yaml").write_text(text)
+    assert main(["measure", "dataset.yaml", "--sensitivity"]) == 0
+    out, err = capsys.readouterr()
+    assert "sensitivity 1 of 6, epochs 4 (half): full training" in err
+    assert "sensitivity  Of the changes of one setting each" in out
+    assert "batch size 256 (double)" in out
+    assert max(map(len, out.splitlines())) <= 80
+    data = json.loads((folder / "runs" / "small" / "result.json").read_text())
+    assert [item["setting"] for item in data["sensitivity"]] == [
+        *["epochs"] * 2,
+        *["batch_size"] * 2,
+        *["scaffold"] * 2,
+    ]
+    assert "Of the changes of one setting each" in data["methods"]
+    # A target that no rank reaches leaves nothing to vary.
+    again = ["measure", "dataset.yaml", "--sensitivity", "--ranks", "1", "--target", "0.999"]
+    assert main(again) == 0
+    out, err = capsys.readouterr()
+    assert "nothing was varied: no measured rank reaches the target" in " ".join(out.split())
+    assert "sensitivity 1 of" not in err
+
+
 def test_ctrl_c_keeps_what_finished_and_exits_130(folder: Path) -> None:
     (folder / "dataset.yaml").write_text(SMALL.replace("epochs: 12", "epochs: 400"))
     process = start("measure", "dataset.yaml", cwd=folder)

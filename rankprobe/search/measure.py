@@ -178,6 +178,7 @@ def _scope(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, Any]:
     scale = backbone.weight_scale
     scale_words = "1/sqrt(fan-in)" if scale == "fan_in" else f"{scale:g}"
     return {
+        "split": setup.bench.task.division,
         "architecture": f"{backbone.family} {'-'.join(map(str, widths))}, {backbone.activation}, "
         f"dropout {backbone.dropout:g}",
         "scaffold": f"{backbone.weights}, standard deviation {scale_words}, seed {backbone.seed}",
