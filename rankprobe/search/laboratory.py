@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from rankprobe.lowrank import count_trainable
 from rankprobe.records import Member, Run
 from rankprobe.search.bench import Bench
-from rankprobe.search.cohorts import compose
 from rankprobe.search.executor import Executor
 from rankprobe.search.store import Store
 
@@ -63,11 +61,7 @@ class Laboratory:
             return
         unfinished = [cohort for cohort in self.store.planned() if missing & set(cohort)]
         left = missing.difference(*unfinished)
-        new = compose(
-            left,
-            bytes_per_member=self.bytes_per_member,
-            baseline_parameters=count_trainable(self.bench.backbone),
-        )
+        new = self.bench.cohorts(left, bytes_per_member=self.bytes_per_member)
         self.store.plan(new)
         for runs in self.executor.train([*unfinished, *new], self.progress.done):
             self.store.record(runs)
