@@ -10,7 +10,7 @@ import torch
 
 from rankprobe.config import TaskConfig
 from rankprobe.data.task import Task
-from rankprobe.records import Member
+from rankprobe.records import Member, scaffold_index
 from rankprobe.search.epochs import first_epochs
 from rankprobe.search.learning_rate import grid, tuning_repeats
 from rankprobe.search.refine import first_rungs
@@ -120,9 +120,11 @@ def _members(setup: Setup, ranks: Sequence[int | None], epochs: int) -> list[Mem
     for rank in ranks:
         fixed = search.baseline_rate if rank is None else search.adapter_rate
         rates = grid(rank) if fixed is None else (fixed,)
-        members += [Member(rank, rate, k, epochs) for rate in rates for k in range(tuning)]
+        pairs = [(rate, k) for rate in rates for k in range(tuning)]
+        pairs += [(rates[2 % len(rates)], k) for k in range(tuning, search.repeats)]
         members += [
-            Member(rank, rates[2 % len(rates)], k, epochs) for k in range(tuning, search.repeats)
+            Member(rank, rate, k, epochs, scaffold_index(rank, k, search.scaffolds))
+            for rate, k in pairs
         ]
     return members
 

@@ -21,13 +21,13 @@ def compose(
 ) -> list[Cohort]:
     """Split members into cohorts.
 
-    Members of one length train together, rank 0 apart from other ranks. Repeats train apart,
-    because members of one repeat share the product of the raw input; but where a network is so
-    small that starting an operation takes longer than doing it, and draws no masks, which belong
-    to one repeat, they train together. A baseline of some size trains alone, because on a CPU it
-    gains nothing from company; a small one does gain. A cohort is cut where it would pass the
-    limits above; by rank first, so that little is padded. Inside a cohort members of one rate
-    stand side by side, which the optimiser likes.
+    Members of one length and one scaffold train together, rank 0 apart from other ranks.
+    Repeats train apart, because members of one repeat share the product of the raw input; but
+    where a network is so small that starting an operation takes longer than doing it, and draws
+    no masks, which belong to one repeat, they train together. A baseline of some size trains
+    alone, because on a CPU it gains nothing from company; a small one does gain. A cohort is cut
+    where it would pass the limits above; by rank first, so that little is padded. Inside a cohort
+    members of one rate stand side by side, which the optimiser likes.
 
     Args:
         members: Members in any order; the result does not depend on it.
@@ -40,12 +40,12 @@ def compose(
     size = max(1, min(largest, MEMORY // max(1, bytes_per_member)))
     baselines = max(1, min(size, SMALL_BASELINES // parameters))
 
-    def kind(member: Member) -> tuple[int, int, int]:
-        """Repeat, length, and 0 for a baseline, 1 for rank 0, 2 for other ranks."""
+    def kind(member: Member) -> tuple[int, int, int, int]:
+        """Repeat, length, scaffold, and 0 for a baseline, 1 for rank 0, 2 for other ranks."""
         which = 0 if member.rank is None else 1 + (member.rank > 0)
-        return 0 if merged else member.repeat, member.epochs, which
+        return 0 if merged else member.repeat, member.epochs, member.scaffold, which
 
-    def order(member: Member) -> tuple[tuple[int, int, int], int, float, int]:
+    def order(member: Member) -> tuple[tuple[int, int, int, int], int, float, int]:
         return kind(member), member.rank or 0, member.learning_rate, member.repeat
 
     cohorts: list[Cohort] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from rankprobe.records import Member, Run
+from rankprobe.records import Member, Run, scaffold_index
 from rankprobe.search.bench import Bench
 from rankprobe.search.executor import Executor
 from rankprobe.search.store import Store
@@ -33,6 +33,7 @@ class Laboratory:
         executor: Where cohorts train.
         progress: Told what happens.
         bytes_per_member: Memory that one member takes while training.
+        scaffolds: Scaffold seeds that the repeats take turns with.
     """
 
     def __init__(
@@ -43,10 +44,16 @@ class Laboratory:
         progress: Progress,
         *,
         bytes_per_member: int,
+        scaffolds: int,
     ) -> None:
         self.bench, self.store, self.executor = bench, store, executor
         self.progress, self.bytes_per_member = progress, bytes_per_member
+        self.scaffolds = scaffolds
         self.asked: set[Member] = set()
+
+    def member(self, rank: int | None, rate: float, repeat: int, epochs: int) -> Member:
+        """The member of a repeat, with the scaffold that is the repeat's."""
+        return Member(rank, rate, repeat, epochs, scaffold_index(rank, repeat, self.scaffolds))
 
     def obtain(self, members: Iterable[Member]) -> None:
         """See that the members are in the store.

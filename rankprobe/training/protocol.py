@@ -107,8 +107,8 @@ def train(
     """Train members together and score them; the runs come in the order of the members.
 
     Args:
-        members: Members of one number of epochs, baselines and rank 0 apart from the rest; of
-            one repeat, unless the network draws no masks.
+        members: Members of one number of epochs and one scaffold, baselines and rank 0 apart
+            from the rest; of one repeat, unless the network draws no masks.
         backbone: The network, as if for one model; left as it is.
         data: The task.
         protocol: How to train.
@@ -179,13 +179,17 @@ def _run(
 def _one_cohort(members: Sequence[Member], backbone: nn.Module, example: Tensor) -> int:
     """The epochs that all members share, where they can be trained together."""
     kinds = {
-        (m.epochs, "baseline" if m.rank is None else "head" if m.rank == 0 else "adapter")
+        (
+            m.epochs,
+            m.scaffold,
+            "baseline" if m.rank is None else "head" if m.rank == 0 else "adapter",
+        )
         for m in members
     }
     if len(kinds) != 1:
         raise TrainingError(
-            "members trained together share epochs, with baselines and rank 0 apart from other "
-            f"ranks; these do not: {_names(members)}"
+            "members trained together share epochs and scaffold, with baselines and rank 0 apart "
+            f"from other ranks; these do not: {_names(members)}"
         )
     if len({m.repeat for m in members}) != 1 and draws_masks(backbone, example):
         raise TrainingError(
@@ -199,4 +203,5 @@ def _names(members: Sequence[Member]) -> str:
     first = members[0]
     rank = "baseline" if first.rank is None else f"rank {first.rank}"
     more = f" and {len(members) - 1} more" if len(members) > 1 else ""
-    return f"{rank}, learning rate {first.learning_rate:g}, repeat {first.repeat}{more}"
+    scaffold = f", scaffold {first.scaffold}" if first.scaffold else ""
+    return f"{rank}, learning rate {first.learning_rate:g}, repeat {first.repeat}{scaffold}{more}"

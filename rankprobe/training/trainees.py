@@ -146,7 +146,7 @@ class Cohort:
 def build_cohort(
     backbone: nn.Module, members: Sequence[Member], protocol: TrainingProtocol, example: Tensor
 ) -> Cohort:
-    """The cohort of some members: baselines, or adapters.
+    """The cohort of some members: baselines, or adapters of one scaffold.
 
     A baseline starts from torch's own initial values.
     """
@@ -154,8 +154,9 @@ def build_cohort(
     repeats = [member.repeat for member in members]
     ranks = [member.rank for member in members if member.rank is not None]
     if ranks:
+        scaffold = protocol.scaffold.sibling(members[0].scaffold)
         module = fuse(
-            attach(backbone, rank=max(ranks), adapter=protocol.adapter, scaffold=protocol.scaffold)
+            attach(backbone, rank=max(ranks), adapter=protocol.adapter, scaffold=scaffold)
         )
         states = [
             initial_state(module, rank, seed=protocol.seed, repeat=repeat)

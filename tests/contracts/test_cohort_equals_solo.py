@@ -228,6 +228,14 @@ class TestSeveralRepeats:
         runs = train_together(members, Masking(), protocol())
         assert_equals_solo(runs, Masking(), protocol())
 
+    @pytest.mark.parametrize("rank", [3, 0])
+    def test_another_scaffold(self, rank: int) -> None:
+        members = [Member(rank, 0.01, repeat, EPOCHS, 2) for repeat in (2, 5, 8)]
+        runs = train_together(members, network(0), protocol())
+        assert_equals_solo(runs, network(0), protocol())
+        (first,) = train_together([Member(rank, 0.01, 2, EPOCHS)], network(0), protocol())
+        assert not np.allclose(first.predictions, runs[0].predictions)  # type: ignore[arg-type]
+
     def test_company_does_not_matter(self) -> None:
         for run in train_together(self.MIXED, network(0), protocol()):
             assert_same(run, train_together([run.member], network(0), protocol())[0])

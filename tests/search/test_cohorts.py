@@ -33,6 +33,15 @@ def test_repeats_lengths_and_kinds_are_kept_apart() -> None:
     assert len(kinds) == 5
 
 
+def test_scaffolds_are_kept_apart_and_baselines_have_none() -> None:
+    members = [Member(rank, 0.1, k, 20, k % 2) for rank in (0, 1, 2) for k in range(4)]
+    members += grid([None], [0.1], repeats=4)
+    for small in ({}, TestSmallNetworks.SMALL):
+        cohorts = split(members, **small)
+        assert all(len({m.scaffold for m in cohort}) == 1 for cohort in cohorts)
+        assert len(cohorts) == (5 if small else 12)
+
+
 class TestSmallNetworks:
     SMALL: ClassVar = {"parameters": SMALL_NETWORK, "draws_masks": False}
 

@@ -264,6 +264,10 @@ class TestErrors:
                 "rank 2, learning rate 0.01, repeat 3 and 1 more",
             ),
             (
+                [Member(2, 0.01, 0, 3, 1), Member(2, 0.01, 0, 3)],
+                "rank 2, learning rate 0.01, repeat 0, scaffold 1 and 1 more",
+            ),
+            (
                 [Member(None, 0.001, 0, 3), Member(2, 0.01, 0, 3), Member(3, 0.01, 0, 3)],
                 "baseline, learning rate 0.001, repeat 0 and 2 more",
             ),
@@ -272,14 +276,14 @@ class TestErrors:
                 "rank 0, learning rate 0.01, repeat 0 and 1 more",
             ),
         ],
-        ids=["epochs", "baseline", "rank 0"],
+        ids=["epochs", "scaffold", "baseline", "rank 0"],
     )
     def test_members_that_cannot_train_together(self, members: list[Member], named: str) -> None:
         with pytest.raises(TrainingError) as error:
             train_together(members, network(), protocol())
         assert str(error.value) == (
-            "members trained together share epochs, with baselines and rank 0 apart from other "
-            f"ranks; these do not: {named}"
+            "members trained together share epochs and scaffold, with baselines and rank 0 apart "
+            f"from other ranks; these do not: {named}"
         )
 
     def test_repeats_share_no_masks(self) -> None:
