@@ -38,6 +38,7 @@ class Search:
         baseline_rate: Learning rate of the baseline; ``None``: tuned.
         largest: Largest useful rank.
         with_head: Whether rank 0 trains anything.
+        scaffolds: Scaffold seeds that the repeats take turns with.
     """
 
     repeats: int
@@ -50,6 +51,7 @@ class Search:
     baseline_rate: float | None
     largest: int
     with_head: bool
+    scaffolds: int = 1
     epsilon: float | None = None
 
     @property
@@ -92,6 +94,7 @@ class Driver:
             chance=metric.chance_influence(task.train.y, task.test.y),
             head=self._rank_evidence(0) if 0 in self.tuned else None,
             flags=task.flags,
+            scaffolds=self.search.scaffolds,
         )
 
     def rates(self) -> tuple[Rate, ...]:
@@ -171,7 +174,7 @@ class Driver:
         return range(self.search.repeats)
 
     def _member(self, rank: int | None, repeat: int) -> Member:
-        return Member(rank, self.tuned[rank].learning_rate, repeat, self.epochs)
+        return self.laboratory.member(rank, self.tuned[rank].learning_rate, repeat, self.epochs)
 
     def _rank_evidence(self, rank: int | None) -> RankEvidence:
         laboratory = self.laboratory
@@ -217,7 +220,8 @@ class Driver:
 
     def _rate(self, rank: int | None, rate: float) -> Rate:
         repeats = range(tuning_repeats(self.search.repeats))
-        runs = [self.laboratory.run(Member(rank, rate, k, self.epochs)) for k in repeats]
+        laboratory = self.laboratory
+        runs = [laboratory.run(laboratory.member(rank, rate, k, self.epochs)) for k in repeats]
         scores = [run.validation for run in runs if run and run.validation is not None]
         return Rate(
             rank,
@@ -238,12 +242,12 @@ class Driver:
         elif self.search.ranks is None and not self.tuned.keys() - {None, 0}:
             ranks += [3, 5, 6]
         tuning = tuning_repeats(self.search.repeats)
-        members = []
+        member, members = self.laboratory.member, []
         for rank in ranks:
             fixed = self.search.baseline_rate if rank is None else self.search.adapter_rate
             rates = grid(rank) if fixed is None else (fixed,)
-            members += [Member(rank, rate, k, epochs) for rate in rates for k in range(tuning)]
+            members += [member(rank, rate, k, epochs) for rate in rates for k in range(tuning)]
             members += [
-                Member(rank, rates[0], k, epochs) for k in range(tuning, self.search.repeats)
+                member(rank, rates[0], k, epochs) for k in range(tuning, self.search.repeats)
             ]
         return self.laboratory.work(members)
