@@ -64,6 +64,8 @@ class Plan:
             single repeat, the others as they stand with ``test_examples``.
         bytes: Memory that training takes beside the program; ``None`` without a dataset.yaml.
         differing: Settings in which the pilot differs from the dataset.yaml, as dotted keys.
+        estimated: Whether a result used does not carry variances by source, so that they are
+            told from the scatter of scores and the widths of intervals.
         unused: Names of results that were given and not needed.
     """
 
@@ -86,6 +88,7 @@ class Plan:
     noise: Mapping[str, float] = field(default_factory=dict)
     bytes: int | None = None
     differing: tuple[str, ...] = ()
+    estimated: bool = False
     unused: tuple[str, ...] = ()
 
     def to_json(self) -> str:

@@ -96,6 +96,9 @@ def make_plan(
         noise=_deviations(cases[0], examples),
         bytes=work.bytes,
         differing=_differing(yaml[0], pilot) if yaml and pilot else (),
+        estimated=any(
+            not point.variance for name in sources.used for point in sources.given[name].points
+        ),
         unused=sources.unused,
     )
 

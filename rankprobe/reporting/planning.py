@@ -81,11 +81,17 @@ def plan_notes(plan: Plan) -> list[str]:
             f"Note: The pilot was measured with other settings than the dataset.yaml's ({keys}): "
             "the prediction is for the pilot's."
         )
+    if plan.estimated:
+        notes.append(
+            "Note: The result does not carry its variance by source, so repeats and test set are "
+            "told apart by the scatter of scores: the same `rankprobe measure` again adds it "
+            "and trains nothing."
+        )
     return [*notes, *_basis(plan), _ASSUMPTIONS]
 
 
 _ASSUMPTIONS = (
-    "This is a prediction: it takes the curve and the noise above as they are, though few "
+    "This is a prediction: it takes curve and noise as they are known, though few "
     "repeats tell both roughly, takes every rank of the interval and its neighbours to be "
     "measured, and uses Student's t; about half of all measurements come out wider or as wide."
 )

@@ -2,7 +2,7 @@
 
 Results carry the variance of each recovery by source. Older ones do not: there the scatter of
 scores, paired with full training's, gives the part of the repeats, and the width of the
-recovery's interval the rest.
+recovery's interval the rest. From two repeats alone this can err far to the wide side.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import stdtrit
 
 from rankprobe.records import Point, Result
@@ -67,16 +66,20 @@ def usable_points(result: Result) -> tuple[Point, ...]:
     )
 
 
-def point_noise(result: Result, point: Point) -> Noise:
-    """The components at one rank.
+def point_noises(result: Result, points: Sequence[Point]) -> list[Noise]:
+    """The components at several ranks of one result.
 
     Args:
-        result: The result that the point belongs to.
-        point: One of its `usable_points`.
+        result: The result that the points belong to.
+        points: Its `usable_points`.
     """
+    old = [point for point in points if not point.variance]
+    told = dict(zip((point.rank for point in old), _from_scatter(result, old), strict=True))
+    return [told.get(point.rank) or _from_variance(result, point) for point in points]
+
+
+def _from_variance(result: Result, point: Point) -> Noise:
     repeats, examples = len(point.scores), result.task.test
-    if not point.variance:
-        return _from_scatter(result, point)
     part = {name: float(value or 0.0) for name, value in point.variance.items()}
     return Noise(
         repeats=part.get("repeats", 0.0) * repeats if repeats > 1 else math.nan,
@@ -147,14 +150,41 @@ def _combined(noises: Sequence[Noise], combine: Callable[[list[float]], np.float
     )
 
 
-def _from_scatter(result: Result, point: Point) -> Noise:
-    repeats, examples = len(point.scores), result.task.test
-    over_repeats = _scatter(result, point)
-    rows = 0.0 if math.isnan(over_repeats) else over_repeats / repeats
-    half = (point.recovery.high - point.recovery.low) / 2.0
+def _from_scatter(result: Result, points: Sequence[Point]) -> list[Noise]:
+    """Repeats from the scatter of scores; what an interval's width needs beside it: test set.
+
+    Student's quantile falls while the share of the test set grows, so that two variances of the
+    test set can give one width. The variance that all widths together fit best decides.
+    """
+    scatters = [_scatter(result, point) for point in points]
+    halves = np.array([(point.recovery.high - point.recovery.low) / 2.0 for point in points])
+    if not len(points) or halves.max() <= 0.0:
+        return [Noise(scatter, 0.0) for scatter in scatters]
     level = (1.0 + result.minimal_rank.confidence) / 2.0
-    total = _total_variance(half, rows, repeats=repeats, examples=examples, level=level)
-    return Noise(over_repeats, max(total - rows, 0.0) * examples)
+    # No quantile is below the normal one, so no variance above this can be meant.
+    most = result.task.test * (halves.max() / float(stdtrit(np.inf, level))) ** 2
+    grid = np.geomspace(1e-4, 1.0, 200) * most
+    margins = [
+        [
+            Noise(np.nan_to_num(scatter), value).margin(len(point.scores), result.task.test, level)
+            for value in grid
+        ]
+        for scatter, point in zip(scatters, points, strict=True)
+    ]
+    misfit = np.log(margins) - np.log(np.maximum(halves, 1e-9))[:, None]
+    together = int((misfit**2).sum(axis=0).argmin())
+    return [
+        Noise(scatter, float(grid[_root_near(row, together)]))
+        for scatter, row in zip(scatters, misfit, strict=True)
+    ]
+
+
+def _root_near(misfit: NDArray[np.float64], start: int) -> int:
+    """Index of the change of sign nearest to another; without any, of the smallest misfit."""
+    changes = np.flatnonzero(np.diff(np.sign(misfit)))
+    if not len(changes):
+        return int(np.abs(misfit).argmin())
+    return int(changes[np.abs(changes - start).argmin()])
 
 
 def _scatter(result: Result, point: Point) -> float:
@@ -172,29 +202,3 @@ def _scatter(result: Result, point: Point) -> float:
     else:
         variance = float(own.var(ddof=1) + share**2 * full.var(ddof=1))
     return variance / gain**2
-
-
-def _total_variance(
-    half: float, rows: float, *, repeats: int, examples: int, level: float
-) -> float:
-    """The variance of which an interval of a half width tells, a part of it being known.
-
-    Student's quantile falls while the share of the test set grows, so that two variances can
-    give one width: the larger one is taken, which errs on the wide side. Where none fits, the
-    nearest does.
-    """
-
-    def excess(variance: float) -> float:
-        noise = Noise(rows * repeats, (variance - rows) * examples)
-        return noise.margin(repeats, examples, level) - half
-
-    most = (half / float(stdtrit(np.inf, level))) ** 2  # no quantile is below the normal one
-    if most <= rows:
-        return rows
-    grid = np.geomspace(most, max(rows, 1e-9 * most), 200)
-    values = np.array([excess(variance) for variance in grid])
-    below = np.flatnonzero(values < 0.0)
-    if not len(below):
-        return float(grid[values.argmin()])
-    k = int(below[0])
-    return float(grid[0]) if k == 0 else float(brentq(excess, grid[k], grid[k - 1]))

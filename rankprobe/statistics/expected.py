@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 from rankprobe.errors import ConfigError, Problem
-from rankprobe.records import Result
+from rankprobe.records import Point, Result
 from rankprobe.statistics.components import (
     Noise,
     interpolated,
     moderate,
-    point_noise,
+    point_noises,
     pooled,
     usable_points,
 )
@@ -23,6 +23,7 @@ Values = NDArray[np.float64]
 
 _NEAR = 2  # measured ranks on each side of the crossing whose noise is pooled
 _PRIOR_DEGREES = 4.0
+_TIE = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ class Expected:
     @property
     def value(self) -> int:
         """The smallest rank expected to reach the target."""
-        return int(self.ranks[np.argmax(self.surplus >= -1e-12)])
+        return int(self.ranks[np.argmax(self.surplus >= -_TIE)])
 
     def with_noise(self, noise: Noise) -> Expected:
         """The same curve under another noise, one for all ranks."""
@@ -82,8 +83,9 @@ def share_to_reach(
 def expect(result: Result, *, share: float) -> Expected:
     """What a result makes one expect of a measurement of the same task.
 
-    Measured recoveries, made monotone, are kept; between them the fitted curve says how they go
-    on, in log-rank, corrected to pass through them.
+    The fitted curve says how recovery goes on between measured ranks, in log-rank. It is bent
+    towards the measured recoveries, made monotone, as far as they differ from it by more than
+    their noise: as they are, a few repeats show steps and plateaus that another pilot would not.
 
     Args:
         result: The pilot.
@@ -93,20 +95,23 @@ def expect(result: Result, *, share: float) -> Expected:
         ConfigError: The pilot names no rank, or nothing can be read from its points.
     """
     points = usable_points(result)
-    _check_readable(result, share)
-    noises = [point_noise(result, point) for point in points]
+    _refuse_hopeless(result, points)
     raw = np.array([point.recovery.mean for point in points])
     spread = np.array([max(p.recovery.high - p.recovery.low, 1e-9) for p in points])
     smooth = np.asarray(isotonic_regression(raw, weights=spread**-2.0).x)
     measured = [point.rank for point in points]
-    ranks = np.arange(measured[0], measured[-1] + 1)
-    recovery = _between(result, np.array(measured, float), smooth, ranks.astype(float))
-    crossing = int(np.argmax(smooth >= share - 1e-12))
+    _refuse_without_crossing(measured, smooth - share)
+    noises = point_noises(result, points)
+    crossing = int(np.argmax(smooth >= share - _TIE))
     near = pooled(noises[max(crossing - _NEAR, 0) : crossing + _NEAR])
     moderated = [
         moderate(noise, near, degrees=len(point.scores) - 1, prior_degrees=_PRIOR_DEGREES)
         for noise, point in zip(noises, points, strict=True)
     ]
+    ranks = np.arange(measured[0], measured[-1] + 1)
+    recovery = _recovery(result, np.array(measured, float), smooth, spread, ranks.astype(float))
+    if recovery[-1] < share - _TIE:  # the measured points cross: the curve may not deny it
+        recovery = np.interp(np.log(ranks), np.log(measured), smooth)
     return Expected(
         ranks=ranks,
         surplus=recovery - share,
@@ -116,30 +121,32 @@ def expect(result: Result, *, share: float) -> Expected:
     )
 
 
-def _check_readable(result: Result, share: float) -> None:
-    """Refuse a result whose curve does not cross the target in a way that repeats can sharpen."""
-    message, hint = "", ""
-    points, reached = usable_points(result), False
-    if len(points) > 0:
-        reached = max(point.recovery.mean for point in points) >= share - 1e-12
+def _refuse_hopeless(result: Result, points: tuple[Point, ...]) -> None:
+    """Refuse a result that more repeats do not make better."""
     verdict = result.minimal_rank.verdict
     if verdict in _HOPELESS:
         message, hint = _HOPELESS[verdict]
     elif len(points) < 2:
         message = "has fewer than two ranks whose recovery is known with an interval"
         hint = "measure more ranks before planning repeats"
-    elif not reached:
-        message = f"names no rank: none up to {points[-1].rank} reaches the target"
-        hint = (
-            f"measure larger ranks first, such as --ranks {points[-1].rank},{2 * points[-1].rank}"
-        )
-    elif points[0].recovery.mean >= share and points[0].rank > 1:
-        message = f"names no rank: the smallest measured, {points[0].rank}, reaches the target"
-        hint = "measure smaller ranks first, such as --ranks " + ",".join(
-            str(rank) for rank in sorted({1, (1 + points[0].rank) // 2, points[0].rank})
-        )
-    if message:
-        raise ConfigError(Problem(f"this result {message}", hint=hint))
+    else:
+        return
+    raise ConfigError(Problem(f"this result {message}", hint=hint))
+
+
+def _refuse_without_crossing(measured: list[int], surplus: Values) -> None:
+    """Refuse a result whose ranks all lie on one side of the target."""
+    first, last = measured[0], measured[-1]
+    if surplus[-1] < -_TIE:
+        message = f"none up to {last}, the largest measured, reaches the target"
+        hint = f"measure larger ranks first, such as --ranks {last},{2 * last}"
+    elif surplus[0] >= -_TIE and first > 1:
+        message = f"the smallest measured, {first}, reaches the target"
+        smaller = sorted({1, (1 + first) // 2, first})
+        hint = f"measure smaller ranks first, such as --ranks {','.join(map(str, smaller))}"
+    else:
+        return
+    raise ConfigError(Problem(f"this result names no rank: {message}", hint=hint))
 
 
 _HOPELESS = {
@@ -158,18 +165,32 @@ _HOPELESS = {
 }
 
 
-def _between(result: Result, measured: Values, recovery: Values, ranks: Values) -> Values:
-    """Recoveries at ranks between measured ones: the fitted curve, bent to pass through them."""
+def _recovery(
+    result: Result, measured: Values, recovery: Values, spread: Values, ranks: Values
+) -> Values:
+    """Recoveries at ranks between measured ones: the fitted curve, bent towards the points.
+
+    What the points differ by from the curve is kept in the share that James and Stein keep of
+    means that differ from a prior guess: none while it is no more than noise.
+
+    Args:
+        result: Has the fitted curve.
+        measured: Measured ranks.
+        recovery: Recoveries there, ascending.
+        spread: Widths of their intervals.
+        ranks: Where to say what is expected.
+    """
     curve, gain = result.curve, result.baseline.mean - result.floor_score
 
     def fitted(at: Values) -> Values:
         if len(curve.ranks) < 2:
-            return np.zeros(len(at))
+            return np.interp(np.log(at), np.log(measured), recovery)
         scores = np.interp(np.log(at), np.log(curve.ranks), curve.mean)
         return np.asarray((scores - result.floor_score) / gain)
 
-    missed = np.interp(np.log(ranks), np.log(measured), recovery - fitted(measured))
-    left = np.searchsorted(measured, ranks, side="right") - 1
-    right = np.searchsorted(measured, ranks, side="left")
-    bent = np.clip(fitted(ranks) + missed, recovery[left], recovery[right])
+    missed = recovery - fitted(measured)
+    errors = spread / 4.0  # an interval of 95 % is about four standard errors wide
+    surprise = float(np.sum((missed / errors) ** 2))
+    keep = max(0.0, 1.0 - len(measured) / surprise) if surprise > 0.0 else 0.0
+    bent = fitted(ranks) + keep * np.interp(np.log(ranks), np.log(measured), missed)
     return np.maximum.accumulate(bent)
