@@ -93,7 +93,7 @@ def plan_notes(plan: Plan) -> list[str]:
 _ASSUMPTIONS = (
     "This is a prediction: it takes curve and noise as they are known, though few "
     "repeats tell both roughly, takes every rank of the interval and its neighbours to be "
-    "measured, and uses Student's t; about half of all measurements come out wider or as wide."
+    "measured, and uses Student's t. It tells the median: many measurements come out wider."
 )
 
 
