@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _LONGEST = 40  # letters of a name
-_SHORT = 10  # letters of names that leave room between columns
+_COLUMNS = 80
 _TASKS = ("task", "minimal rank", "recovery", "adapters", "share", "of width", "epochs", "verdict")
 
 
@@ -157,11 +157,10 @@ def _pair_row(pair: Difference) -> tuple[str, ...]:
 
 def _table(header: Sequence[str], rows: Iterable[tuple[str, ...]]) -> Table:
     """Numbers to the right and unbroken; the first and the last column are words, and fold."""
-    rows = list(rows)
-    longest = max((len(row[0]) for row in rows), default=0)
-    gap = 2 if longest <= _SHORT else 1
+    rows, last = list(rows), len(header) - 1
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    gap = 2 if sum(widths) + 2 * last <= _COLUMNS else 1
     table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="dim")
-    last = len(header) - 1
     for index, name in enumerate(header):
         words = index in (0, last)
         table.add_column(

@@ -112,11 +112,18 @@ def _settings(result: Result, defaults: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def _knowledge(result: Result) -> str:
+class _Unknown:
+    """Settings that a result does not hold: equal to nothing, not even to other unknown ones."""
+
+    def __str__(self) -> str:
+        return "unknown (the result holds no configuration)"
+
+
+def _knowledge(result: Result) -> str | _Unknown:
     if file := result.provenance.get(FOREIGN):
         return f"unknown (scores of {file})"
     known = isinstance(result.provenance.get("configuration"), Mapping)
-    return "known" if known else "unknown (the result holds no configuration)"
+    return "known" if known else _Unknown()
 
 
 def _words(value: Any) -> str:

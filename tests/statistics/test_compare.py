@@ -43,7 +43,8 @@ def test_limits_leave_out_what_is_rarer_than_half_of_five_percent() -> None:
     assert pair.low == pair.high == pytest.approx(math.log2(5 / 4))
     assert pair.smaller == "a"
     (pair,) = compared(a, often).pairs
-    assert (pair.low, pair.high) == (0.0, pytest.approx(math.log2(6 / 4)))
+    assert pair.low == 0.0
+    assert pair.high == pytest.approx(math.log2(6 / 4))
     assert pair.smaller is None
 
 
@@ -104,7 +105,8 @@ def test_without_resamples_only_the_overlap_of_intervals_is_judged() -> None:
     assert smaller(apart) == {("old", "more"): "old"}
     (pair,) = apart.pairs
     assert (pair.basis, pair.p_value, pair.adjusted) == ("intervals", None, None)
-    assert (pair.low, pair.high) == (pytest.approx(math.log2(5 / 4)), 2.0)
+    assert pair.low == pytest.approx(math.log2(5 / 4))
+    assert pair.high == 2.0
     assert smaller(compared(old, interval_only("touches", 5, 4, 8))) == {("old", "touches"): None}
     new = resampled("new", [(6, 1.0)], ranks=DENSE)
     assert compared(old, new).pairs[0].basis == "intervals"
@@ -139,6 +141,10 @@ def test_groups_are_the_largest_sets_that_cannot_be_told_apart() -> None:
     comparison = compared(c, a, b)
     assert comparison.groups == (("a", "b"), ("b", "c"))
     assert [task.group for task in comparison.tasks] == ["a", "ab", "b"]
+    # What splitting {a, b, c, d} leaves of itself, {b, d}, is no group of its own.
+    d, e = interval_only("d", 3, 3, 5), interval_only("e", 4, 4, 6)
+    nested = compared(interval_only("a", 1, 1, 2), interval_only("b", 2, 2, 4), d, e)
+    assert nested.groups == (("a", "b"), ("b", "d", "e"))
     alone = compared(interval_only("d", 2, 2, 2), interval_only("e", 3, 3, 3))
     assert alone.groups == (("d",), ("e",))
 
@@ -193,7 +199,7 @@ def family(
 def test_equal_tasks_are_told_apart_in_less_than_5_percent_of_families(
     tasks: int, crossing: float, ladder: Sequence[int], noise: float
 ) -> None:
-    """At 5 repeats, in 400 families each: 0.25, 0.25, 0 and 0 %. Integers over-cover."""
+    """At 5 repeats, in 1,000 families each: 0.1, 0.1, 0 and 0 %. Integers over-cover."""
     generator = np.random.default_rng(1)
     false = [
         any(pair.smaller for pair in family([crossing] * tasks, ladder, noise, generator).pairs)
@@ -204,17 +210,17 @@ def test_equal_tasks_are_told_apart_in_less_than_5_percent_of_families(
 
 @pytest.mark.parametrize("tasks", [2, 4])
 def test_where_ranks_are_fine_the_error_is_the_promised_one(tasks: int) -> None:
-    """Hundreds of adjacent ranks and a known normal spread leave integers nothing to round.
+    """Many adjacent ranks and a known normal spread leave integers nothing to round.
 
-    Of 600 families 4.2 % (2 tasks) and 4.5 % (4 tasks) held a false difference.
+    Of 600 families 3.8 % (2 tasks) and 3.0 % (4 tasks) held a false difference.
     """
     generator = np.random.default_rng(0)
-    ladder = range(20, 600)
+    ladder = range(10, 200)
     false = []
     for _ in range(300):
         results = []
         for index in range(tasks):
-            centre = math.log2(100) + 0.3 * generator.standard_normal()
+            centre = math.log2(40) + 0.3 * generator.standard_normal()
             again = np.ceil(2 ** (centre + 0.3 * generator.standard_normal(2000)))
             ranks, counts = np.unique(again.astype(int), return_counts=True)
             shares = [(int(r), n / 2000) for r, n in zip(ranks, counts, strict=True)]
@@ -226,7 +232,7 @@ def test_where_ranks_are_fine_the_error_is_the_promised_one(tasks: int) -> None:
 def test_clearly_different_tasks_are_told_apart() -> None:
     """Minimal ranks 3, 3 and 9 on a ladder of all ranks, and 4, 4 and 32 on powers of two.
 
-    The differing pairs were told apart in 98.6 and 100 % of 400 families.
+    All differing pairs were told apart in 400 families of either.
     """
     generator = np.random.default_rng(2)
     for crossings, ladder in (([3.0, 3.0, 9.0], DENSE), ([3.0, 3.0, 20.0], GAPS)):
