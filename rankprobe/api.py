@@ -137,7 +137,6 @@ def compare(
     from rankprobe.reporting.comparison import unique_labels
     from rankprobe.result_file import load_result
     from rankprobe.statistics.compare import compare_results
-    from rankprobe.statistics.foreign import read_scores
     from rankprobe.statistics.scope import refuse, scope_differences
 
     read: list[Result] = []
@@ -151,6 +150,8 @@ def compare(
         if isinstance(item, Result):
             read.append(item)
         elif _is_table(item):
+            from rankprobe.statistics.foreign import read_scores  # scipy: half a second
+
             read += read_scores(item, lower_is_better=lower_is_better, floor_score=floor_score)
         else:
             read.append(load_result(item))
