@@ -83,9 +83,9 @@ def _method(comparison: Comparison) -> list[str]:
         )
     if len(resampled) < len(pairs):
         notes.append(
-            "pairs with * hold a result without resamples, as older versions "
-            "wrote them: they count as told apart only where the two intervals of the minimal "
-            "ranks do not overlap, which is not corrected for the number of pairs"
+            "pairs with * hold a result of one repeat, or one without resamples as older "
+            "versions wrote them: they count as told apart only where the two intervals of the "
+            "minimal ranks do not overlap, which is not corrected for the number of pairs"
         )
     if any(pair.low is None or pair.high is None for pair in pairs):
         notes.append(

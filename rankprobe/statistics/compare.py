@@ -146,7 +146,7 @@ def _task(result: Result, label: str, group: str) -> ComparedTask:
 
 def _pair(results: Sequence[Result], first: int, second: int) -> _Pair:
     both = [results[first], results[second]]
-    resampled = all(result.minimal_rank.distribution for result in both)
+    resampled = all(map(_has_resamples, both))
     a, b = (_resampled(r) if resampled else _interval(r.minimal_rank) for r in both)
     share = np.outer(b.share, a.share).ravel()
     least = np.subtract.outer(b.low, a.high).ravel()
@@ -162,24 +162,34 @@ def _pair(results: Sequence[Result], first: int, second: int) -> _Pair:
     )
 
 
+def _has_resamples(result: Result) -> bool:
+    """Whether resamples say how uncertain the rank is: those of a single repeat do not."""
+    repeats = max((len(point.scores) for point in result.points), default=0)
+    return bool(result.minimal_rank.distribution) and min(repeats, len(result.baseline.scores)) > 1
+
+
 def _resampled(result: Result) -> _Spread:
     """One cell a rank that a resample named: the integers after the measured rank before it."""
     distribution = result.minimal_rank.distribution
     named = [rank for rank, _ in distribution if rank is not None]
     measured = sorted({*named, *(point.rank for point in result.points)})
-    cells = [_cell(rank, measured) for rank, _ in distribution]
+    # Past a fall no resample looks: what never crosses before it is not above the largest rank.
+    falls = result.minimal_rank.verdict == "not_monotone"
+    last = max(named, default=0) if falls else measured[-1]
+    cells = [_cell(rank, measured, last) for rank, _ in distribution]
     share = np.array([share for _, share in distribution], dtype=np.float64)
     low, high = np.array(cells).T
     return _Spread(low, high, share / share.sum())
 
 
-def _cell(rank: int | None, measured: Sequence[int]) -> tuple[float, float]:
-    """Least and greatest log2 rank that naming a rank stands for."""
-    before = len(measured) if rank is None else bisect_left(measured, rank)
-    high = math.inf if rank is None else math.log2(rank)
+def _cell(rank: int | None, measured: Sequence[int], last: int) -> tuple[float, float]:
+    """Least and greatest log2 rank that naming a rank, or none up to ``last``, stands for."""
+    if rank is None:
+        return math.log2(last + 1), math.inf
+    before = bisect_left(measured, rank)
     if before:
-        return math.log2(measured[before - 1] + 1), high
-    return (0.0 if rank == 1 else -math.inf), high
+        return math.log2(measured[before - 1] + 1), math.log2(rank)
+    return 0.0 if rank == 1 else -math.inf, math.log2(rank)
 
 
 def _interval(minimal: MinimalRank) -> _Spread:

@@ -35,7 +35,7 @@ def resampled(
         distribution=tuple(distribution),
     )
     points = tuple(
-        Point(rank, 0.9, 0.9, 0.9, (0.9,), 0.01, 1000 * rank, Interval(0.96, 0.95, 0.97))
+        Point(rank, 0.9, 0.9, 0.9, (0.9, 0.9), 0.01, 1000 * rank, Interval(0.96, 0.95, 0.97))
         for rank in ladder
     )
     return replace(

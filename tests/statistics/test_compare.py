@@ -113,6 +113,24 @@ def test_without_resamples_only_the_overlap_of_intervals_is_judged() -> None:
     assert smaller(compared(old, interval_only("open", None, 9, None))) == {("old", "open"): "old"}
 
 
+def test_resamples_of_a_single_repeat_are_not_believed() -> None:
+    many = resampled("many", [(4, 1.0)], ranks=DENSE)
+    once = resampled("once", [(6, 1.0)], ranks=DENSE)
+    points = tuple(replace(point, scores=point.scores[:1]) for point in once.points)
+    open_above = replace(once.minimal_rank, low=1, high=None)
+    once = replace(once, points=points, minimal_rank=open_above)
+    (pair,) = compared(many, once).pairs
+    assert (pair.basis, pair.smaller, pair.low, pair.high) == ("intervals", None, -2.0, None)
+
+
+def test_past_a_fall_what_never_crosses_is_not_above_the_largest_rank() -> None:
+    falls = resampled("falls", [(2, 0.6), (None, 0.4)], ranks=DENSE)
+    falls = replace(falls, minimal_rank=replace(falls.minimal_rank, verdict="not_monotone"))
+    (pair,) = compared(falls, resampled("three", [(3, 1.0)], ranks=DENSE)).pairs
+    assert pair.p_value == 0.8  # 2 is below 3 and the rest anywhere above 2, so 3 may be equal
+    assert pair.low is None
+
+
 def test_holm_is_that_of_the_textbook_and_counts_pairs_without_a_p_value() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.01, None, None]) == [pytest.approx(0.03), None, None]

@@ -196,7 +196,11 @@ def test_very_many_problems_are_counted(tmp_path: Path) -> None:
 
 
 def test_two_runs_of_the_same_task_cannot_be_told_apart(tmp_path: Path) -> None:
-    """Rank 5 reaches the target by less than noise; 0 of 100 pairs of runs were told apart."""
+    """Through the whole reading, its own resamples included; rank 5 just reaches the target.
+
+    None of 300 pairs of runs was told apart, of 200 families of 4 runs none, and of 150 pairs
+    around rank 20, every rank measured, 0.7 %.
+    """
     generator = np.random.default_rng(3)
     apart = 0
     for _ in range(20):
