@@ -93,6 +93,23 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--out", type=Path, metavar="FILE", help="where to (beside the data)")
     init.set_defaults(command=_init)
 
+    compare = commands.add_parser("compare", help="compare the minimal ranks of tasks")
+    compare.add_argument(
+        "results", nargs="+", metavar="RESULT", help="run folder, JSON, or CSV of scores"
+    )
+    compare.add_argument("-o", "--out", type=Path, metavar="FILE", help="figure (comparison.png)")
+    compare.add_argument(
+        "--anyway", action="store_true", help="also when they were not measured alike"
+    )
+    compare.add_argument("--json", action="store_true", help="print the numbers as JSON alone")
+    compare.add_argument(
+        "--lower-is-better", action="store_true", help="the scores of a CSV are losses"
+    )
+    compare.add_argument(
+        "--floor-score", type=float, metavar="X", help="score that counts as nothing, in a CSV (0)"
+    )
+    compare.set_defaults(command=_compare)
+
     for name, default, text in (
         ("figure", "rank.png", "draw results into one figure (.png, .pdf, .svg)"),
         ("report", "report.html", "write results into one HTML page"),
@@ -185,6 +202,28 @@ def _report(options: argparse.Namespace) -> None:
     from rankprobe.result_file import load_result
 
     print(write_report([load_result(path) for path in options.results], options.out))
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from rankprobe.api import compare
+
+    comparison = compare(
+        *options.results,
+        anyway=options.anyway,
+        lower_is_better=options.lower_is_better,
+        floor_score=options.floor_score,
+    )
+    if options.json and options.out is None:
+        sys.stdout.write(comparison.to_json())
+        return
+    from rankprobe.reporting.comparison import summary, write_comparison
+
+    file = write_comparison(comparison, options.out or Path("comparison.png"))
+    if options.json:
+        sys.stdout.write(comparison.to_json())
+        return
+    _print(summary(comparison))
+    print(f"\nfigure  {file}")
 
 
 def _load(options: argparse.Namespace) -> tuple[TaskConfig, Task]:
