@@ -11,8 +11,10 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
+import rankprobe
+from rankprobe.reporting import comparison
 from rankprobe.reporting.folder import draw_figure, write_whole
 from rankprobe.reporting.tables import summary
 from studies.catalogue import TUNED, find
@@ -69,6 +71,7 @@ def _readme(studies: Path) -> list[Path]:
         return []
     blocks = {
         "example": _example(studies),
+        "comparison": _comparison(studies),
         "studies": studies_block(studies, prefix="studies/"),
         "planted": planted.sentence(studies),
         "speed": speed.sentence(studies),
@@ -84,9 +87,23 @@ def _example(studies: Path) -> str:
     result = measurement.result(studies)
     if result is None:
         return not_measured(f"python -m studies.run {measurement.name}")
+    return _printed(summary(replace(result, folder=None)))
+
+
+def _comparison(studies: Path) -> str:
+    """What comparing the tuned studies prints."""
+    results = [result for m in TUNED if (result := m.result(studies)) is not None]
+    if len(results) < 2:
+        return not_measured(f"python -m studies.run {TUNED[0].name}")
+    shown = [replace(result, folder=None) for result in results]
+    # Settings that differ are printed with the comparison; they do not stop the redrawing.
+    return _printed(comparison.summary(rankprobe.compare(*shown, anyway=True)))
+
+
+def _printed(renderable: RenderableType) -> str:
     console = Console(width=80, file=io.StringIO(), highlight=False)
     with console.capture() as capture:
-        console.print(summary(replace(result, folder=None)))
+        console.print(renderable)
     lines = [line.rstrip() for line in capture.get().splitlines()]
     return "\n".join(["```", *lines, "```"])
 

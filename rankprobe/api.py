@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rankprobe.errors import ConfigError, StoreError, TrainingError
+from rankprobe.comparison import Comparison
+from rankprobe.errors import ConfigError, Problem, StoreError, TrainingError
 from rankprobe.records import Result
 
 if TYPE_CHECKING:
@@ -158,3 +159,64 @@ def _save(result: Result) -> None:
         raise TrainingError(
             f"{error}; everything measured is kept, and the same command writes it"
         ) from error
+
+
+def compare(
+    *results: Result | str | Path,
+    anyway: bool = False,
+    lower_is_better: bool = False,
+    floor_score: float | None = None,
+) -> Comparison:
+    """Compare the minimal ranks of tasks.
+
+    Args:
+        *results: Results, run folders, result.json files, or .csv files of scores measured
+            elsewhere (see `rankprobe.statistics.foreign`); two tasks or more in all.
+        anyway: Compare tasks that were not measured alike; what differs is in `scope`.
+        lower_is_better: The scores of a .csv are losses.
+        floor_score: Score of the floor of a .csv's scores; by default 0, needed for losses.
+
+    Raises:
+        ConfigError: Tasks that were not measured alike, fewer than two tasks, or a wrong .csv.
+        ArtifactError: A result that cannot be read.
+    """
+    from rankprobe.config import TaskConfig
+    from rankprobe.reporting.comparison import unique_labels
+    from rankprobe.result_file import load_result
+    from rankprobe.statistics.compare import compare_results
+    from rankprobe.statistics.scope import refuse, scope_differences
+
+    read: list[Result] = []
+    plain = any(_is_table(item) for item in results)
+    if not plain and (lower_is_better or floor_score is not None):
+        raise ConfigError(
+            "--lower-is-better and --floor-score are about the scores of a .csv; give one, or "
+            "leave them out: a result knows its own metric and floor"
+        )
+    for item in results:
+        if isinstance(item, Result):
+            read.append(item)
+        elif _is_table(item):
+            from rankprobe.statistics.foreign import read_scores  # scipy: half a second
+
+            read += read_scores(item, lower_is_better=lower_is_better, floor_score=floor_score)
+        else:
+            read.append(load_result(item))
+    if len(read) < 2:
+        found = "one task" if read else "no task"
+        raise ConfigError(
+            Problem(
+                f"there is {found} to compare",
+                hint="give two or more; `rankprobe figure` draws a single one",
+            )
+        )
+    labels = unique_labels(read)
+    defaults = TaskConfig().model_dump(mode="json")
+    differences = scope_differences(read, labels, defaults=defaults)
+    if not anyway:
+        refuse(differences)
+    return compare_results(read, labels, scope=differences)
+
+
+def _is_table(item: Result | str | Path) -> bool:
+    return not isinstance(item, Result) and Path(item).suffix.lower() == ".csv"

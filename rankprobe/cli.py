@@ -75,11 +75,46 @@ def _parser() -> argparse.ArgumentParser:
     _task_arguments(check)
     check.set_defaults(command=_check)
 
+    plan = commands.add_parser("plan", help="say how many repeats and which ranks are needed")
+    plan.add_argument("config", type=Path, nargs="?", metavar="dataset.yaml")
+    plan.add_argument(
+        "--from",
+        dest="results",
+        nargs="+",
+        default=[],
+        metavar="RESULT",
+        help="pilot of the task, or results of others: run folders or JSON (runs/NAME)",
+    )
+    plan.add_argument(
+        "--width", type=int, default=1, metavar="W", help="ranks from low to high (1)"
+    )
+    plan.add_argument("--confidence", type=float, default=0.95, metavar="C", help="level (0.95)")
+    plan.add_argument("--json", action="store_true", help="print the plan as JSON alone")
+    _task_options(plan)
+    plan.set_defaults(command=_plan)
+
     init = commands.add_parser("init", help="write a dataset.yaml for a data file")
     init.add_argument("data", type=Path, metavar="DATA", help=".csv, .tsv, .parquet or .npz")
     init.add_argument("--label", metavar="COLUMN", help="column to predict (the last one)")
     init.add_argument("--out", type=Path, metavar="FILE", help="where to (beside the data)")
     init.set_defaults(command=_init)
+
+    compare = commands.add_parser("compare", help="compare the minimal ranks of tasks")
+    compare.add_argument(
+        "results", nargs="+", metavar="RESULT", help="run folder, JSON, or CSV of scores"
+    )
+    compare.add_argument("-o", "--out", type=Path, metavar="FILE", help="figure (comparison.png)")
+    compare.add_argument(
+        "--anyway", action="store_true", help="also when they were not measured alike"
+    )
+    compare.add_argument("--json", action="store_true", help="print the numbers as JSON alone")
+    compare.add_argument(
+        "--lower-is-better", action="store_true", help="the scores of a CSV are losses"
+    )
+    compare.add_argument(
+        "--floor-score", type=float, metavar="X", help="score that counts as nothing, in a CSV (0)"
+    )
+    compare.set_defaults(command=_compare)
 
     for name, default, text in (
         ("figure", "rank.png", "draw results into one figure (.png, .pdf, .svg)"),
@@ -94,6 +129,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _task_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="dataset.yaml")
+    _task_options(parser)
+
+
+def _task_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, metavar="S", help="replaces the seed of the file")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--trust", action="store_true", help="let the file run code of yours")
@@ -133,6 +172,24 @@ def _check(options: argparse.Namespace) -> None:
     _print(check_task(config, task, device=options.device).words())
 
 
+def _plan(options: argparse.Namespace) -> None:
+    from rankprobe.planning.make import make_plan
+
+    plan = make_plan(
+        options.results,
+        wished=options.width,
+        confidence=options.confidence,
+        yaml=None if options.config is None else _load(options),
+        device=options.device,
+    )
+    if options.json:
+        sys.stdout.write(plan.to_json())
+        return
+    from rankprobe.reporting.planning import plan_summary
+
+    _print(plan_summary(plan))
+
+
 def _init(options: argparse.Namespace) -> None:
     from rankprobe.starter import write_starter
 
@@ -152,6 +209,28 @@ def _report(options: argparse.Namespace) -> None:
     from rankprobe.result_file import load_result
 
     print(write_report([load_result(path) for path in options.results], options.out))
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from rankprobe.api import compare
+
+    comparison = compare(
+        *options.results,
+        anyway=options.anyway,
+        lower_is_better=options.lower_is_better,
+        floor_score=options.floor_score,
+    )
+    if options.json and options.out is None:
+        sys.stdout.write(comparison.to_json())
+        return
+    from rankprobe.reporting.comparison import summary, write_comparison
+
+    file = write_comparison(comparison, options.out or Path("comparison.png"))
+    if options.json:
+        sys.stdout.write(comparison.to_json())
+        return
+    _print(summary(comparison))
+    print(f"\nfigure  {file}")
 
 
 def _load(options: argparse.Namespace) -> tuple[TaskConfig, Task]:

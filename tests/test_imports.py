@@ -16,10 +16,12 @@ ALLOWED = {
     "errors": set(),
     "records": {"result_file", "reporting"},  # when `to_json`, `plot` or `save` is called
     "result_file": {"records", "errors"},
+    "comparison": {"records", "reporting"},  # when `plot` is called
     "backbones": set(),
     "lowrank": {"errors"},
-    "statistics": {"records", "errors"},
-    "reporting": {"records", "errors"},
+    "statistics": {"records", "comparison", "errors"},
+    "plan_records": set(),
+    "reporting": {"records", "comparison", "plan_records", "errors"},
     "training": {"lowrank", "records", "errors", "data"},
     "data": {"config", "config_problems", "config_rules", "errors"},
 }
@@ -57,6 +59,8 @@ def test_imports_point_one_way(room: str) -> None:
         "from rankprobe.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass",
         "from rankprobe.cli import main\nmain(['figure', 'nowhere'])",
         "from rankprobe.cli import main\nmain(['report', 'nowhere'])",
+        "from rankprobe.cli import main\nmain(['plan', '--from', 'nowhere'])",
+        "from rankprobe.cli import main\nmain(['compare', 'nowhere', 'nowhere'])",
     ],
 )
 def test_reading_does_not_import_torch(code: str) -> None:

@@ -140,9 +140,10 @@ def _intervals(result: Result) -> str:
     level = percent(result.minimal_rank.confidence)
     design = design_line(result)
     return (
-        f"The {level} interval of the minimal rank lies on the scale of whole ranks; it and the "
-        f"{level} intervals of recoveries hold the variation over repeats and over test examples "
-        "together, paired across ranks and full training, with a small-sample correction."
+        f"The {level} interval of the minimal rank lies on the scale of whole ranks and comes from "
+        "resampling repeats, test examples and choices of learning rates together, paired across "
+        "ranks and full training and studentised for few repeats; intervals of scores and "
+        "recoveries hold the same sources, by Student's t."
         f"{f' The number of repeats followed a sequential design: {design}.' if design else ''}"
     )
 

@@ -11,8 +11,10 @@ from matplotlib.lines import Line2D
 from rankprobe.errors import ArtifactError
 from rankprobe.records import Point, Result
 from rankprobe.reporting.placing import (
+    add_title,
     at_height,
     data_limits,
+    fill_title,
     finite,
     keep_above,
     label_ranks,
@@ -26,6 +28,7 @@ from rankprobe.reporting.style import (
     LINES,
     MARKERS,
     SMALL,
+    VERMILLION,
     new_axes,
     printable,
     settle,
@@ -36,13 +39,21 @@ from rankprobe.reporting.wording import minimal_words, percent, target_label, ta
 _LANE = 0.042  # height of one task's lane in the strip, as a share of the axes
 
 
-def plot_results(results: Sequence[Result], *, ax: Axes | None = None) -> Axes:
+def plot_results(
+    results: Sequence[Result],
+    *,
+    names: Sequence[str] | None = None,
+    warning: str = "",
+    ax: Axes | None = None,
+) -> Axes:
     """Draw recovery against rank for several tasks, their minimal ranks in lanes below.
 
     A task in which nothing was learned has no recovery; it stands in the legend alone.
 
     Args:
         results: One or more finished measurements.
+        names: What to call them; by default their tasks' names.
+        warning: What the reader must not miss, above the axes.
         ax: Axes to draw on; without them a figure is made.
 
     Returns:
@@ -65,8 +76,10 @@ def plot_results(results: Sequence[Result], *, ax: Axes | None = None) -> Axes:
         if len(targets) == 1:
             ax.axhline(min(targets), color=INK, linewidth=1.0, linestyle=(0, (5, 2.5)), zorder=1)
         ax.axhline(1.0, color=INK, linewidth=0.8, zorder=0.9)
+        title = add_title(ax, 8.0) if warning else None
         handles = []
-        for index, (result, name) in enumerate(zip(results, _names(results), strict=True)):
+        called = _names(results) if names is None else [printable(name, 34) for name in names]
+        for index, (result, name) in enumerate(zip(results, called, strict=True)):
             height = strip * (1 - (index + 0.7) / (count + 0.4))
             line = _style(index)
             if _has_signal(result):
@@ -81,6 +94,9 @@ def plot_results(results: Sequence[Result], *, ax: Axes | None = None) -> Axes:
             handles.append(Line2D([], [], color=INK, linewidth=1.0, linestyle="--", label=label))
         _draw_legend(ax, handles, strip)
         settle(ax, freeze=own)
+        if title is not None:
+            title.set_color(VERMILLION)
+            fill_title(title, printable(warning, 200))
         named = [r.minimal_rank.value for r in drawn if r.minimal_rank.value is not None]
         label_ranks(ax, ranks, dict.fromkeys(named))
     return ax

@@ -198,9 +198,8 @@ def _changes(config: TaskConfig, epochs: int, examples: int) -> Iterator[Change]
         decay = factor * training.weight_decay
         if decay > 0:
             yield _change(base, "training", "weight_decay", decay, f"{decay:g} ({word})")
-    for offset in range(SCAFFOLDS):
-        # Past the seeds that the measurement itself has drawn from.
-        seed = (config.backbone.seed + config.search.scaffolds + offset) % 2**63
+    for offset in range(1, SCAFFOLDS + 1):
+        seed = (config.backbone.seed + offset) % 2**63
         varied = _with(base, "backbone", seed=seed)
         yield Change("scaffold", f"seed {seed}", f"scaffold-{seed}", varied)
 
