@@ -138,7 +138,7 @@ def test_sensitivity_is_measured_beside_the_answer(
     assert main(["measure", "dataset.yaml", "--sensitivity"]) == 0
     out, err = capsys.readouterr()
     assert "sensitivity 1 of 6, epochs 4 (half): full training" in err
-    assert "sensitivity  Of the changes of one setting each" in out
+    assert "sensitivity Of the changes of one setting each" in " ".join(out.split())
     assert "batch size 256 (double)" in out
     assert max(map(len, out.splitlines())) <= 80
     data = json.loads((folder / "runs" / "small" / "result.json").read_text())

@@ -117,7 +117,8 @@ def sensitivity_sentence(result: Result) -> str:
         low, high = min(moved), max(moved)
         where = f"to {low}" if low == high else f"to between {low} and {high}"
         outside = sum(r < (minimal.low or 1) or r > (minimal.high or math.inf) for r in moved)
-        beyond = f" ({outside} of them out of its interval)" if outside else ""
+        some = "" if len(moved) == 1 else f"{outside} of them "
+        beyond = f" ({some}out of its interval)" if outside else ""
         parts.append(f"{len(moved)} {_verb(len(moved), 'move')} it {where}{beyond}")
     if censored:
         far = ", ".join(dict.fromkeys(minimal_words(a) for a in censored))
