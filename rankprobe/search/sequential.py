@@ -7,10 +7,14 @@ interval is projected to be narrower (`rankprobe.statistics.projection`), and th
 narrows it most a training gets one batch. Full training, and the head where it is the floor,
 come along, since repeats are compared in pairs.
 
-Looking at scores again and again until an interval is narrow can make it too sure of itself. In
-simulations of @ designs that stopped as ``precise`` after adding repeats, the interval of @
-covered the true rank, so its level is left as it is; but no rank decides an end of the
-interval with fewer than `LEAST` repeats.
+Looking at scores again and again until an interval is narrow can make it too sure of itself. How
+sure was simulated on score tables, with up to 60 trainings added (tests/search/test_sequential.py
+repeats a part). With precision 1 the interval covered the true rank in 204 of 204 designs that
+ended as ``precise`` after adding repeats to 5, and in 184 of 186 that began with 3 repeats and
+had no noise but theirs; with precision 0 in 53 of 53. So its level is left as it is. Within a
+fifth of a step of a tie, at 3 repeats and precision 0, it did in 32 of the 39 that ended as
+``precise`` and in 173 of all 181, of which 179 had it at first: near a tie a single rank is
+better not asked for.
 """
 
 from __future__ import annotations
