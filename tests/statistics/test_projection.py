@@ -35,7 +35,7 @@ def test_the_error_projected_from_few_repeats_is_that_of_many() -> None:
     projected, measured = [], []
     for _ in range(60):
         draw = generator.standard_normal
-        table = draw((1, 40, 1)) + 10 * draw((1, 1, 300)) + 5 * draw((1, 40, 300))
+        table = 3 * draw((1, 40, 1)) + 10 * draw((1, 1, 300)) + 15 * draw((1, 40, 300))
         few = moments(table[:, :5], tuning=(0.0,), scores=(0.0,), pseudo_weight=0.0)
         many = moments(table, tuning=(0.0,), scores=(0.0,), pseudo_weight=0.0)
         projected.append(with_repeats(few, 1.0, now=5, then=40).error)
