@@ -159,7 +159,7 @@ def test_few_repeats_decide_nothing() -> None:
 
 
 def test_full_training_too_short_of_repeats_to_beat_chance_gets_them() -> None:
-    evidence = reveal(losses(NEAR_TIE), each(2))
+    evidence = reveal(losses(NEAR_TIE, over_repeats=0.3), each(2))
     assert find_minimal_rank(evidence, target=0.95).verdict == "no_signal"
     assert step_of(evidence).repeats == {None: LEAST}
 
