@@ -57,6 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     measure.add_argument("--target", type=float, metavar="Q", help="share to reach (0.95)")
     measure.add_argument("--ranks", metavar="1,2,4", help="measure exactly these ranks")
     measure.add_argument("--repeats", type=int, metavar="N", help="repeats of every rank (5)")
+    measure.add_argument(
+        "--precision", type=int, metavar="N", help="add repeats until the interval spans N ranks"
+    )
+    measure.add_argument(
+        "--budget", type=int, metavar="N", help="add none past N trainings (3 times the usual)"
+    )
     measure.add_argument("--workers", type=int, metavar="N", help="train in N local processes")
     measure.add_argument("--executor", metavar="tcp://HOST:PORT", help="train on a Dask cluster")
     measure.add_argument("--storage", metavar="URL", help="record in this database")
@@ -241,6 +247,8 @@ def _load(options: argparse.Namespace) -> tuple[TaskConfig, Task]:
         "target": getattr(options, "target", None),
         "ranks": _ranks(getattr(options, "ranks", None)),
         "repeats": getattr(options, "repeats", None),
+        "precision": getattr(options, "precision", None),
+        "budget": getattr(options, "budget", None),
     }
     overrides: dict[str, Any] = {}
     if given := {key: value for key, value in search.items() if value is not None}:
@@ -254,10 +262,13 @@ def _load(options: argparse.Namespace) -> tuple[TaskConfig, Task]:
     return config, load_task(config, trust=options.trust)
 
 
+_SEARCH_OPTIONS = ("target", "ranks", "repeats", "precision", "budget")
+
+
 def _by_option(problem: Problem) -> Problem:
     """A problem with what an option replaced, told by the option's name."""
     section, _, key = problem.where.rpartition(".")
-    if (section, key) not in {("search", "target"), ("search", "ranks"), ("search", "repeats")}:
+    if section != "search" or key not in _SEARCH_OPTIONS:
         return problem
     message = problem.message.replace(f"`{problem.where}`", "it")
     return replace(problem, where=f"--{key}", message=message)

@@ -97,6 +97,23 @@ def test_the_same_command_again_trains_nothing_and_says_the_same(
     assert json.loads(capsys.readouterr().out)["target"] == 0.5
 
 
+def test_precision_and_budget_are_told_of_in_the_result(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["measure", "dataset.yaml", "--json", "--precision", "1"]
+    assert main([*command, "--budget", "70"]) == 0  # the usual measurement takes 77
+    design = json.loads(capsys.readouterr().out)["design"]
+    assert (design["precision"], design["budget"], design["stopped"]) == (1, 70, "budget")
+    assert design["repeats"] == {"0": 3, "1": 3, "2": 3, "3": 3, "full": 3}
+    assert main(command) == 0
+    result = json.loads(capsys.readouterr().out)
+    design, answer = result["design"], result["minimal_rank"]
+    assert (design["stopped"], answer["value"]) == ("precise", 2)
+    assert answer["high"] - answer["low"] <= 1
+    assert design["repeats"]["full"] > 3
+    assert design["trainings"] == result["cost"]["members"] <= design["budget"] == 3 * 77
+
+
 def test_two_runs_agree_but_for_times_and_another_seed_does_not(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -214,6 +231,9 @@ def test_figure_and_report_read_results(folder: Path, capsys: pytest.CaptureFixt
         (["measure", "dataset.yaml", "--ranks", "0"], "--ranks: "),
         (["measure", "dataset.yaml", "--ranks", "6,7"], "rank 6, 7 is above 5, the largest"),
         (["measure", "dataset.yaml", "--repeats", "0"], "--repeats: "),
+        (["measure", "dataset.yaml", "--precision", "-1"], "--precision: it must be"),
+        (["measure", "dataset.yaml", "--precision", "1", "--budget", "0"], "--budget: it must be"),
+        (["measure", "dataset.yaml", "--budget", "9"], "--budget: it limits what `precision`"),
         (["measure", "dataset.yaml", "--target", "1.5"], "--target: it must be"),
         (["measure", "dataset.yaml", "--workers", "0"], "--workers: give a whole number"),
         (["measure", "dataset.yaml", "--device", "cuda"], "--device cuda: torch finds no CUDA"),

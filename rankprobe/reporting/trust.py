@@ -17,8 +17,9 @@ _SOURCES = {
 _STOPPED = {
     "precise": "stopped because the interval was narrow enough",
     "budget": "stopped because the budget of trainings was spent",
-    "test_set": "stopped because more repeats would not narrow the interval: the test set is what "
-    "limits it",
+    "test_set": "stopped because more repeats decide nothing: the test set is too small, or the "
+    "choice of learning rates too open",
+    "grid": "stopped because the listed ranks are further apart than that",
     "no_crossing": "stopped because no rank crosses the target, so no interval could be narrowed",
 }
 _UNCHANGED = {
@@ -89,7 +90,8 @@ def design_line(result: Result) -> str:
         return ""
     parts = []
     if (precision := design.get("precision")) is not None:
-        parts.append(f"asked for an interval of {precision} rank{'s' * (precision != 1)} at most")
+        apart = f"the ends of the interval at most {precision} rank{'s' * (precision != 1)} apart"
+        parts.append(f"asked for {apart if precision else 'a single rank'}")
     if (budget := design.get("budget")) is not None:
         parts.append(f"within {budget:,} trainings")
     if (stopped := design.get("stopped")) is not None:
@@ -98,8 +100,11 @@ def design_line(result: Result) -> str:
         parts.append(reason if used is None else f"{reason}, after {used:,} trainings")
     repeats = design.get("repeats")
     if isinstance(repeats, Mapping) and repeats:
-        each = ", ".join(f"{count} at rank {clean(rank)}" for rank, count in repeats.items())
-        parts.append(f"repeats: {each}")
+        names = {"full": "full training"}
+        each = (f"{count} of {names.get(r, f'rank {clean(r)}')}" for r, count in repeats.items())
+        parts.append(f"repeats: {', '.join(each)}")
+    if (narrowest := design.get("narrowest")) is not None:
+        parts.append(f"more repeats alone would leave the ends {narrowest} apart")
     return "; ".join(parts)
 
 

@@ -162,6 +162,7 @@ def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | Non
         scope=_scope(config, setup, driver),
         provenance=_provenance(config, setup),
         epsilon=config.search.epsilon,
+        design=driver.design,
         folder=folder,
         evidence=evidence,
     )

@@ -143,6 +143,8 @@ def _search(config: TaskConfig, adapter: Adapter, largest: int) -> Search:
         with_head=with_head,
         epsilon=search.epsilon,
         scaffolds=search.scaffolds,
+        precision=search.precision,
+        budget=search.budget,
     )
 
 

@@ -165,7 +165,7 @@ def test_what_the_answer_stands_on_has_its_own_tables() -> None:
         "16 99.2 % [97.2, 101.2] <0.001",
         "non-inferiority rank 7 is the smallest from which on",
         "noise of the recovery at rank 6: 70 % test set",
-        "design asked for an interval of 1 rank at most",
+        "design asked for the ends of the interval at most 1 rank",
         "changed minimal rank moved recovery by rank epochs 10 (half) baseline suspect",
         "batch size 64 (half) 5 (5 to 6) -1 5: 93.0 %, 6: 96.0 %, 7: 97.0 %",
     ):

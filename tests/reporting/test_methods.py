@@ -57,7 +57,7 @@ def test_a_real_result_says_all_of_it(words: str) -> None:
 def test_what_only_newer_results_know() -> None:
     text = methods_paragraph(EXAMPLES["trusted"])
     assert "test examples; divided by `writer`, with no group in two splits, seed 0)" in text
-    assert "followed a sequential design: asked for an interval of 1 rank at most" in text
+    assert "followed a sequential design: asked for the ends of the interval at most 1 rank" in text
     assert "1 of 5 leaves the minimal rank at 6" in text
     assert "flags: unresolved_tie, failed_members" in text
     assert "that comes within 0.02 of full training's log-loss." in methods_paragraph(

@@ -137,7 +137,7 @@ def test_what_the_answer_stands_on_is_told() -> None:
         "over chance 1: 40.9 2: 63.8",
         "non-inferior rank 7 is the smallest from which on",
         "noise of the recovery at rank 6: 70 % test set, 20 % repeats, 10 % learning rate",
-        "design asked for an interval of 1 rank at most",
+        "design asked for the ends of the interval at most 1 rank",
         "sensitivity Of the changes of one setting each, 1 of 5 leaves",
         "batch size 64 (half) 5 (5 to 6) -1",
         "scaffold seed 43 above 11",

@@ -82,11 +82,18 @@ def test_sources_of_noise(variance: dict[str, float], words: str) -> None:
     ("design", "words"),
     [
         ({}, ""),
-        (TRUSTED.design, ("asked for an interval of 1 rank at most; within 400 trainings; stopped "
-         "because more repeats would not narrow the interval: the test set is what limits it, "
-         "after 312 trainings; repeats: 9 at rank 5, 12 at rank 6, 12 at rank 7")),
-        ({"precision": 2, "stopped": "precise"}, ("asked for an interval of 2 ranks at most; "
-         "stopped because the interval was narrow enough")),
+        (
+            TRUSTED.design,
+            ("asked for the ends of the interval at most 1 rank apart; within 400 trainings; "
+            "stopped because more repeats decide nothing: the test set is too small, or the "
+            "choice of learning rates too open, after 312 trainings; repeats: 9 of rank 5, "
+            "12 of rank 6, 12 of full training; more repeats alone would leave the ends 2 apart"),
+        ),
+        (
+            {"precision": 0, "stopped": "precise"},
+            "asked for a single rank; stopped because the interval was narrow enough",
+        ),
+        ({"stopped": "grid", "narrowest": None}, "stopped because the listed ranks are further"),
         ({"stopped": "budget", "budget": None}, "stopped because the budget of trainings was"),
         ({"stopped": "no_crossing"}, "stopped because no rank crosses the target"),
         ({"stopped": "power_cut"}, "stopped: power cut"),
