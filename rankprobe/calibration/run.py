@@ -132,7 +132,8 @@ def train(jobs: Sequence[Job], folder: Path, workers: int, progress: Progress) -
     if not jobs:
         return []
     progress.phase(f"{len(jobs)} measurements of planted tasks")
-    progress.expect(sum(_work(job) for job in jobs))
+    left = sum(_work(job) for job in jobs)
+    progress.expect(left)
     pool = ProcessPoolExecutor(
         min(workers, len(jobs)),
         mp_context=multiprocessing.get_context("spawn"),
@@ -144,8 +145,11 @@ def train(jobs: Sequence[Job], folder: Path, workers: int, progress: Progress) -
         for count, future in enumerate(as_completed(futures), 1):
             if (failure := _outcome(future)) is not None:
                 failures.append(failure)
+            work = _work(futures[future])
+            left -= work
+            progress.done(work)
             progress.phase(f"{count} of {len(jobs)} measurements")
-            progress.done(_work(futures[future]))
+            progress.expect(left)
     except BaseException:
         # A measurement takes minutes: end the workers rather than wait for them.
         for process in list(pool._processes.values()):
