@@ -56,7 +56,7 @@ def load_evidence(path: Path) -> tuple[Evidence, dict[str, Any]]:
         ArtifactError: The file is damaged, or of another version.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         record = json.loads(arrays.pop("record").tobytes())
         evidence = _predictions(cast(Evidence, _unpacked(record["evidence"], arrays)))
@@ -72,7 +72,7 @@ def load_facts(path: Path) -> dict[str, Any]:
         ArtifactError: The file is damaged, or of another version.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return dict(json.loads(archive["record"].tobytes())["facts"])
     except _DAMAGE as error:
         raise damaged(path, error) from None

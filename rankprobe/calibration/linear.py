@@ -9,6 +9,7 @@ theorem of Eckart and Young the best R² at rank r, as a share of full training'
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,9 +115,32 @@ def plant_linear(task: PlantedTask, *, fresh: int = 0) -> Planted:
     values = task.decay ** np.arange(k, dtype=np.float64)
     values *= np.sqrt(m / np.sum(values**2))
     weight = (left * values) @ right.T
-    x = random.standard_normal((task.n + fresh, d))
-    y = x @ weight.T + task.noise * random.standard_normal((task.n + fresh, m))
+    x, noise = normal_examples(random, (task.n, fresh), inputs=d, outputs=m)
+    y = x @ weight.T + task.noise * noise
     return Planted(x.astype(np.float32), y.astype(np.float32), task.n, weight, values)
+
+
+def normal_examples(
+    random: np.random.Generator, counts: Sequence[int], *, inputs: int, outputs: int
+) -> tuple[Matrix, Matrix]:
+    """Normal inputs and normal noise, each of variance 1, part after part.
+
+    Whatever parts follow, the first ones stay the same.
+
+    Args:
+        random: Draws them.
+        counts: Number of examples of each part.
+        inputs: Number of inputs.
+        outputs: Number of outputs.
+
+    Returns:
+        (examples, inputs) and (examples, outputs).
+    """
+    parts = [
+        (random.standard_normal((count, inputs)), random.standard_normal((count, outputs)))
+        for count in counts
+    ]
+    return np.concatenate([x for x, _ in parts]), np.concatenate([noise for _, noise in parts])
 
 
 def closed_form(planted: Planted) -> Matrix:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import platform
+import signal
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,13 +127,20 @@ def _planted(
 
 
 def start_worker() -> None:
-    """Make a worker process train on one thread, and leave Ctrl-C to the coordinator."""
-    import signal
-
+    """Make a worker process train on one thread, leave Ctrl-C to its parent, and end with it."""
     import torch
 
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot end its workers, which would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def measured(job: Job, folder: Path) -> str | None:

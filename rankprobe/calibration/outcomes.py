@@ -114,7 +114,7 @@ class Outcome:
         fewer: As found in the first few repeats of the same trainings, by their number.
         again: As found by a second measurement.
         points: Recovery at the preset ranks that both runs measured.
-        baseline: Score of full training.
+        baseline: Score of full training; ``None`` where every repeat failed.
         seconds: Training time of all its measurements.
     """
 
@@ -135,7 +135,7 @@ class Outcome:
     fewer: tuple[tuple[int, Answer], ...]
     again: Answer | None
     points: tuple[Checked, ...]
-    baseline: float
+    baseline: float | None
     seconds: float
 
     @property

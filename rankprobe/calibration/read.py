@@ -86,11 +86,11 @@ def _answer(evidence: Evidence) -> Answer:
     return Answer(minimal.value, minimal.low, minimal.high, minimal.verdict, minimal.flags)
 
 
-def _points(evidence: Evidence, seed: int) -> tuple[Sequence[Point], float]:
+def _points(evidence: Evidence, seed: int) -> tuple[Sequence[Point], float | None]:
     try:
         reading = read_evidence(evidence, target=TARGET, targets=(), seed=seed)
     except TrainingError:
-        return (), math.nan
+        return (), None
     return reading.points, reading.baseline.mean
 
 
@@ -101,7 +101,10 @@ def _checked(
     recovery: Sequence[float],
     run: str,
 ) -> list[Checked]:
-    """The preset ranks that this run and the reference measured."""
+    """The preset ranks that this run and the reference measured.
+
+    Where full training is not above 0 there is no recovery, and nothing to check.
+    """
     return [
         Checked(
             rank=point.rank,
@@ -114,7 +117,9 @@ def _checked(
             run=run,
         )
         for point in points
-        if point.rank in planned.presets and point.rank in reference
+        if point.rank in planned.presets
+        and point.rank in reference
+        and math.isfinite(point.recovery.mean)
     ]
 
 

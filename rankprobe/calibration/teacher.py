@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rankprobe.calibration.linear import Arrays
+from rankprobe.calibration.linear import Arrays, normal_examples
 
 if TYPE_CHECKING:
     from torch import nn
@@ -69,12 +69,13 @@ def plant_teacher(task: TeacherTask, *, fresh: int = 0) -> Arrays:
 
     random = np.random.default_rng(task.seed)
     network = teacher(task, random)
-    x = random.standard_normal((task.n + fresh, task.d)).astype(np.float32)
+    inputs, noise = normal_examples(random, (task.n, fresh), inputs=task.d, outputs=task.m)
+    x = inputs.astype(np.float32)
     with torch.no_grad():
         signal = network(torch.from_numpy(x)).numpy().astype(np.float64)
     # One scale for all outputs, as training has; the first n examples alone decide it.
     scale = float(np.sqrt(np.mean((signal[: task.n] - signal[: task.n].mean(axis=0)) ** 2)))
-    y = signal + task.noise * scale * random.standard_normal(signal.shape)
+    y = signal + task.noise * scale * noise
     return Arrays(x, y.astype(np.float32), task.n)
 
 

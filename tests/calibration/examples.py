@@ -21,9 +21,7 @@ NOTHING = Answer(None, None, None, "no_signal")
 
 
 def answer(value: int, low: int | None = None, high: int | None = None) -> Answer:
-    return Answer(
-        value, value if low is None else low, value if high is None else high, "resolved"
-    )
+    return Answer(value, value if low is None else low, value if high is None else high, "resolved")
 
 
 def checked(*, mean: float = 0.9, reference: float = 0.9, run: str = "first") -> Checked:
@@ -83,7 +81,7 @@ def quick(measure: Callable[..., Result], asked: list[dict[str, Any]]) -> Callab
         return measure(
             x,
             y,
-            training={"epochs": 2, "learning_rate": 0.01, "batch_size": 64},
+            training={"epochs": 20, "learning_rate": 0.03, "batch_size": 32},
             search={**search, "repeats": 3},
             **settings,
         )

@@ -33,7 +33,7 @@ def test_a_student_of_the_planted_rank_can_be_the_teacher(k: int) -> None:
         dropout=backbone.dropout,
     )
     student = attach(plain, rank=k, adapter=Adapter(**config.adapter.model_dump()))
-    given = {
+    given: dict[str, torch.Tensor] = {
         name: value for name, value in network.named_parameters() if name.endswith((".A", ".B"))
     }
     assert len(given) == 6
@@ -60,12 +60,15 @@ def test_noise_of_a_teacher_is_a_share_of_its_signal() -> None:
     assert np.std(noisy.y - clean.y) == pytest.approx(0.3 * np.sqrt(np.mean(signal**2)), rel=0.03)
 
 
-def test_fresh_examples_leave_the_inputs_of_the_task_as_they_are() -> None:
-    linear = PlantedTask(k=2, d=5, m=4, n=60)
-    some, more = plant_linear(linear), plant_linear(linear, fresh=40)
-    assert (len(some.x), len(more.x), more.n) == (60, 100, 60)
-    np.testing.assert_array_equal(some.x, more.x[:60])
-    np.testing.assert_array_equal(some.weight, more.weight)
+def test_fresh_examples_leave_those_of_the_task_as_they_are() -> None:
+    linear, network = PlantedTask(k=2, d=5, m=4, n=60), TeacherTask(k=2, n=60)
+    for some, more in (
+        (plant_linear(linear), plant_linear(linear, fresh=40)),
+        (plant_teacher(network), plant_teacher(network, fresh=40)),
+    ):
+        assert (len(some.x), len(more.x), more.n) == (60, 100, 60)
+        np.testing.assert_array_equal(some.x, more.x[:60])
+        np.testing.assert_allclose(some.y, more.y[:60], rtol=1e-5, atol=1e-6)
 
 
 def test_a_control_has_nothing_to_learn() -> None:
