@@ -98,7 +98,7 @@ def read(tasks: Sequence[Planned], folder: Path, *, seed: int, small: bool) -> C
         settings={
             "measured": f"every setting at its default, target {percent(TARGET)}",
             "linear": "backbone {hidden: []}, adapter {head: adapter}",
-            "teacher": "backbone {hidden: [32, 32], dropout: 0}, adapter {head: adapter}",
+            "teacher": "backbone {hidden: [32], dropout: 0}, adapter {head: adapter_bias}",
             "controls": "backbone {hidden: [32, 16]}",
             "reference": f"same training rows, another seed, {FRESH:,} fresh test examples",
         },

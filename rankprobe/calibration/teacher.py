@@ -3,6 +3,12 @@
 The teacher is the scaffold that the student has too, with a rank-k adapter of known size in every
 layer. A student of rank k or more can be the teacher exactly; below k it cannot, and how far it
 stays away is up to the size of the adapters.
+
+Training centres its targets, and the outputs of a ReLU network are not centred, so the student
+needs a bias in its head to be the teacher. One hidden layer: with two, full training from 5,000
+examples explains so much less than the teacher (R² of 0.89 to 0.96 in trials) that rank k - 1
+reaches 95 % of it. Adapters of three times the frozen matrices' size: at their own size, rank
+k - 1 comes closer to the target.
 """
 
 from __future__ import annotations
@@ -35,7 +41,7 @@ class TeacherTask:
 
     k: int
     d: int = 16
-    hidden: tuple[int, ...] = (32, 32)
+    hidden: tuple[int, ...] = (32,)
     m: int = 8
     n: int = 2000
     size: float = 3.0
@@ -55,7 +61,7 @@ class TeacherTask:
     def student(self) -> dict[str, Any]:
         """Settings of a measurement whose network can be the teacher."""
         backbone = {"family": "mlp", "hidden": list(self.hidden), "dropout": 0.0}
-        return {"backbone": backbone, "adapter": {"head": "adapter"}}
+        return {"backbone": backbone, "adapter": {"head": "adapter_bias"}}
 
 
 def plant_teacher(task: TeacherTask, *, fresh: int = 0) -> Arrays:

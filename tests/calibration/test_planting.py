@@ -36,7 +36,7 @@ def test_a_student_of_the_planted_rank_can_be_the_teacher(k: int) -> None:
     given: dict[str, torch.Tensor] = {
         name: value for name, value in network.named_parameters() if name.endswith((".A", ".B"))
     }
-    assert len(given) == 6
+    assert len(given) == 4
     outputs = functional_call(student.eval(), given, (torch.from_numpy(arrays.x),))
     np.testing.assert_array_equal(outputs.detach().numpy(), arrays.y)
     # And not without them.
