@@ -101,10 +101,10 @@ def _draw_coverage(ax: Axes, outcomes: Sequence[Outcome]) -> None:
                 rows.append((f"{words}\n{name}", share, colour, marker))
     for place, (_, share, colour, marker) in enumerate(rows):
         ax.plot([100 * share.low, 100 * share.high], [place, place], color=colour, linewidth=1.4)
-        ax.plot(100 * share.value, place, marker, color=colour, markersize=5)
+        ax.plot(100 * share.value, place, marker, color=colour, markersize=5, clip_on=False)
     ax.axvline(95, color=INK, linewidth=0.8, linestyle="--")
     ax.set_yticks(range(len(rows)), [row[0] for row in rows])
-    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_ylim(max(len(rows), 1) - 0.5, -0.5)
     lowest = min([90.0, *(100 * share.low for _, share, _, _ in rows)])
     ax.set_xlim(max(0.0, lowest - 2), 101)
     ax.set_xlabel("coverage of the 95 % interval, %")

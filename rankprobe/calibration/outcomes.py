@@ -115,7 +115,7 @@ class Outcome:
         again: As found by a second measurement.
         points: Recovery at the preset ranks that both runs measured.
         baseline: Score of full training; ``None`` where every repeat failed.
-        seconds: Training time of all its measurements.
+        seconds: Processor time of all its measurements.
     """
 
     name: str

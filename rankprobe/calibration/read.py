@@ -65,7 +65,7 @@ def read_outcome(planned: Planned, folder: Path) -> Outcome:
         fewer=tuple((count, _answer(first_repeats(evidence, count))) for count in few),
         again=again,
         points=tuple(checked),
-        baseline=baseline,
+        baseline=None if baseline is None else round(baseline, 6),
         seconds=round(seconds, 1),
     )
 
@@ -108,11 +108,11 @@ def _checked(
     return [
         Checked(
             rank=point.rank,
-            mean=point.recovery.mean,
+            mean=round(point.recovery.mean, 6),
             low=_bounded(point.recovery.low),
             high=_bounded(point.recovery.high),
-            reference=reference[point.rank].recovery,
-            reference_margin=reference[point.rank].margin(),
+            reference=round(reference[point.rank].recovery, 6),
+            reference_margin=round(reference[point.rank].margin(), 6),
             closed_form=recovery[point.rank - 1] if recovery else None,
             run=run,
         )
@@ -124,7 +124,7 @@ def _checked(
 
 
 def _bounded(limit: float) -> float | None:
-    return limit if math.isfinite(limit) else None
+    return round(limit, 6) if math.isfinite(limit) else None
 
 
 def _truth(planned: Planned, recovery: Sequence[float]) -> tuple[int | None, float | None]:

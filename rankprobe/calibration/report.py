@@ -35,7 +35,7 @@ class Calibration:
         small: Whether it is the short form, which is too small for most goals.
         settings: What was measured and how, in words.
         provenance: Versions and dates of the measurements.
-        seconds: Training time of all measurements.
+        seconds: Processor time of all measurements.
         goals: Goal by goal.
         outcomes: Task by task.
     """
@@ -50,8 +50,11 @@ class Calibration:
     outcomes: tuple[Outcome, ...]
 
     def to_json(self) -> str:
-        """All of it as JSON text."""
-        return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
+        """All of it as JSON text, one line a task."""
+        record = dataclasses.asdict(self)
+        lines = ",\n".join(json.dumps(outcome) for outcome in record.pop("outcomes"))
+        head = json.dumps(record, indent=1).removesuffix("\n}")
+        return f'{head},\n "outcomes": [\n{lines}\n ]\n}}\n'
 
 
 def load_calibration(path: Path) -> Calibration:
@@ -110,7 +113,7 @@ def facts(calibration: Calibration) -> dict[str, str]:
             for kind, words in (
                 ("linear", "linear"),
                 ("teacher", "teacher and student"),
-                ("control", "controls with shuffled targets"),
+                ("control", "with shuffled targets"),
             )
         ),
         "closed form": "the interval of recovery alone covers the closed form of linear tasks in "
@@ -125,7 +128,7 @@ def facts(calibration: Calibration) -> dict[str, str]:
         )
         or "none",
         "settings": "; ".join(f"{name}: {text}" for name, text in calibration.settings.items()),
-        "made": f"seed {calibration.seed}, {duration(calibration.seconds)} of training; "
+        "made": f"seed {calibration.seed}, {duration(calibration.seconds)} of processor time; "
         + ", ".join(f"{name} {text}" for name, text in calibration.provenance.items()),
     }
 
