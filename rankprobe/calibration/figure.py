@@ -95,7 +95,7 @@ def _draw_coverage(ax: Axes, outcomes: Sequence[Outcome]) -> None:
         covers = sum(o.found.covers(o.expected or 0) for o in answered)
         for name, share in (
             ("minimal rank", binomial(covers, len(answered))),
-            ("recovery", recovery_coverage(group)),
+            ("recovery", recovery_coverage(group)),  # of confirmed teachers alone
         ):
             if share.total:
                 rows.append((f"{words}\n{name}", share, colour, marker))

@@ -75,7 +75,7 @@ def goals(outcomes: Sequence[Outcome]) -> tuple[Goal, ...]:
             needed=200,
             lower=0.91,
         ),
-        _recovery(ranked),
+        _recovery(outcomes),
         _width(ranked, f"median width, r* up to {SMALL_RANK}", large=False),
         _width(ranked, f"median width over r*, r* above {SMALL_RANK}", large=True),
         _false_alarms(controls),
@@ -135,6 +135,7 @@ def _at_least(
 
 
 def _recovery(outcomes: Sequence[Outcome]) -> Goal:
+    """Of every task that has a reference: leaving teachers out by what it says would select."""
     share = recovery_coverage(outcomes)
     low, high = 0.93, 0.97
     return _goal(

@@ -22,7 +22,7 @@ from rankprobe.calibration.linear import STUDENT, Arrays, PlantedTask, closed_fo
 from rankprobe.calibration.plan import FRESH, Planned, Role
 from rankprobe.calibration.reference import reference_points
 from rankprobe.calibration.teacher import TeacherTask, plant_teacher
-from rankprobe.errors import RankprobeError, TrainingError
+from rankprobe.errors import RankprobeError
 from rankprobe.records import Result
 from rankprobe.reporting.folder import write_whole
 
@@ -52,16 +52,13 @@ def measure_job(job: Job, folder: Path) -> None:
     """Measure and keep it.
 
     Raises:
-        TrainingError: It failed; the task is named.
+        DataError, TrainingError: It failed.
         StoreError: It cannot be written.
     """
     task, file = job.planned.task, job.file(folder)
     start = time.process_time()
     arrays, facts = _planted(task, fresh=FRESH if job.role == "reference" else 0)
-    try:
-        result = _measure(job, arrays)
-    except TrainingError as error:
-        raise TrainingError(f"{job.planned.name}, {job.role}: {error}") from error
+    result = _measure(job, arrays)
     facts |= {
         # Of the processor: many measurements share the machine.
         "seconds": round(time.process_time() - start, 1),
@@ -151,5 +148,5 @@ def measured(job: Job, folder: Path) -> str | None:
     try:
         measure_job(job, folder)
     except RankprobeError as error:
-        return str(error)
+        return f"{job.planned.name}, {job.role}: {error}"
     return None

@@ -82,6 +82,9 @@ def test_only_confirmed_teachers_count() -> None:
     teachers += [outcome(kind="teacher", stratum="unconfirmed", found=answer(9))]
     assert goal(teachers, "interval of r* covers").cases == 1
     assert goal(teachers, "exact r*").cases == 0
+    # Coverage of recovery needs no planted truth, so it leaves none out.
+    points = [outcome(kind="teacher", stratum="unconfirmed", points=(checked(),))]
+    assert goal(points, "interval of recovery").cases == 1
 
 
 @pytest.mark.parametrize(

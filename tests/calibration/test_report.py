@@ -44,7 +44,7 @@ def test_the_summary_fits_a_terminal() -> None:
     text = console.file.getvalue()
     assert max(len(line) for line in text.splitlines()) <= 80
     words = " ".join(text.split())
-    assert "0 of 8 goals are met; for 8 there are too few cases to say." in words
+    assert "0 of 8 goals are met; not met: exact r*, clear linear tasks;" in words
     assert "linear, near tie 1 0 % 100 % 100 % 3" in words
     assert "task1: expected 3, found rank 4 (4 to 5; resolved), reference 4" in words
 

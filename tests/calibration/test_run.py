@@ -179,6 +179,13 @@ def test_failures_are_told_together_and_the_rest_is_kept(
     assert "task4, first: diverged\n(2 more)" in text
 
 
+def test_worker_processes_say_what_went_wrong_with_which_task(tmp_path: Path) -> None:
+    tiny = replace(LINEAR, task=replace(LINEAR.task, n=8))
+    (failure,) = run.train([Job(tiny, "first")], tmp_path, 2, Silent())
+    assert failure.startswith(f"{tiny.name}, first: ")
+    assert "needs at least 10" in failure
+
+
 def test_another_calibration_is_refused(tmp_path: Path, here: None) -> None:
     calibrate(tmp_path, seed=1, small=True, workers=1, progress=Silent())
     for seed, small in ((2, True), (1, False)):
