@@ -17,6 +17,7 @@ import rankprobe
 from rankprobe.reporting import comparison
 from rankprobe.reporting.folder import draw_figure, write_whole
 from rankprobe.reporting.tables import summary
+from studies.calibration import report as calibration
 from studies.catalogue import TUNED, find
 from studies.command import guarded
 from studies.markdown import named_blocks, not_measured, replaced, studies_block
@@ -47,11 +48,12 @@ def redraw(repository: Path = REPOSITORY) -> list[Path]:
 
 
 def _draw_own(studies: Path, figures: Path) -> list[Path]:
-    """The README's pictures: each tuned study, all of them together, and the two checks."""
+    """The README's pictures: each tuned study, all of them together, and the checks."""
     shown = {f"{m.name}.png": m.results(studies) / "curve.png" for m in TUNED}
     shown |= {
         "mnist-paper.png": studies / compare_paper.PICTURE,
         "planted.png": studies / planted.PICTURE,
+        "calibration.png": studies / calibration.PICTURE,
     }
     drawn = [
         write_whole(figures / name, picture.read_bytes())
@@ -74,6 +76,7 @@ def _readme(studies: Path) -> list[Path]:
         "comparison": _comparison(studies),
         "studies": studies_block(studies, prefix="studies/"),
         "planted": planted.sentence(studies),
+        "calibration": calibration.headline_table(studies),
         "speed": speed.sentence(studies),
     }
     before = path.read_text(encoding="utf-8")

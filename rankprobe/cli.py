@@ -130,6 +130,18 @@ def _parser() -> argparse.ArgumentParser:
         reading.add_argument("results", nargs="+", metavar="RESULT", help="run folder or JSON")
         reading.add_argument("-o", "--out", type=Path, default=Path(default), metavar="FILE")
         reading.set_defaults(command=_figure if name == "figure" else _report)
+
+    calibrate = commands.add_parser("calibrate", help="plant tasks of known rank, and find them")
+    calibrate.add_argument(
+        "--out", type=Path, default=Path("runs/calibration"), metavar="DIR", help="its folder"
+    )
+    calibrate.add_argument(
+        "--seed", type=int, default=20261125, metavar="S", help="draws the tasks"
+    )
+    calibrate.add_argument("--small", action="store_true", help="a few tasks, in minutes")
+    calibrate.add_argument("--workers", type=int, metavar="N", help="processes (one a core)")
+    calibrate.add_argument("--json", action="store_true", help="print the report as JSON alone")
+    calibrate.set_defaults(command=_calibrate)
     return parser
 
 
@@ -237,6 +249,27 @@ def _compare(options: argparse.Namespace) -> None:
         return
     _print(summary(comparison))
     print(f"\nfigure  {file}")
+
+
+def _calibrate(options: argparse.Namespace) -> None:
+    from rankprobe.calibration.run import calibrate
+    from rankprobe.progress import Watch
+
+    with Watch(quiet=options.json) as watch:
+        calibration = calibrate(
+            options.out,
+            seed=options.seed,
+            small=options.small,
+            workers=options.workers,
+            progress=watch,
+        )
+    if options.json:
+        sys.stdout.write(calibration.to_json())
+        return
+    from rankprobe.calibration.report import summary
+
+    _print(summary(calibration))
+    print(f"written to {options.out}: calibration.json, calibration.md, calibration.png")
 
 
 def _load(options: argparse.Namespace) -> tuple[TaskConfig, Task]:

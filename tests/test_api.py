@@ -9,11 +9,11 @@ import pytest
 import rankprobe
 from rankprobe.backbones import BACKBONES
 from rankprobe.backbones.mlp import ACTIVATIONS
+from rankprobe.calibration.linear import PlantedTask, plant_linear
 from rankprobe.config import BackboneConfig, TaskConfig
 from rankprobe.lowrank.families import FAMILIES
 from rankprobe.reporting.methods import methods_paragraph
 from rankprobe.statistics.metrics import METRICS
-from studies.planted.linear import PlantedTask, plant_linear
 
 QUICK: dict[str, Any] = {
     "backbone": {"hidden": []},
