@@ -50,7 +50,7 @@ class Measurement:
         return load_result(file) if file.is_file() else None
 
 
-MEASUREMENTS = (
+_STUDIES = (
     Measurement("digits", "digits", "handwritten digits of 8 x 8 pixels"),
     Measurement("mnist5k", "mnist5k", "5,000 handwritten digits", fetched="mnist5k"),
     Measurement("mnist", "mnist", "70,000 handwritten digits", fetched="mnist"),
@@ -65,8 +65,22 @@ MEASUREMENTS = (
         "mnist",
     ),
 )
-# The tuned ones, which are compared with each other.
-TUNED = tuple(measurement for measurement in MEASUREMENTS if measurement.file == "dataset.yaml")
+ORDERING = tuple(
+    Measurement(name, "ordering", what, f"{name.replace('-', '_')}.yaml", name)
+    for name, what in (
+        ("digits-3-8", "two digits, 3 and 8"),
+        ("digits-halves", "ten digits as two classes, 0-4 and 5-9"),
+        ("digits-ten", "ten digits"),
+        ("penbased", "ten digits written with a pen"),
+        ("letter", "26 capital letters"),
+        ("linear", "side of a plane, 16 bits"),
+        ("parity", "parity of 4 of 16 bits"),
+        ("digits-shuffled", "ten digits, labels permuted"),
+    )
+)
+MEASUREMENTS = (*_STUDIES, *ORDERING)
+# The tuned ones on real data, which are compared with each other.
+TUNED = tuple(measurement for measurement in _STUDIES if measurement.file == "dataset.yaml")
 
 
 def find(name: str) -> Measurement:
