@@ -19,6 +19,7 @@ from studies.catalogue import TUNED, find
 from studies.command import guarded
 from studies.markdown import named_blocks, not_measured, replaced, studies_block
 from studies.mnist import compare_paper
+from studies.ordering import report as ordering
 from studies.pictures import draw_all
 from studies.planted import report as planted
 from studies.readme import refresh
@@ -49,6 +50,7 @@ def _draw_own(studies: Path, figures: Path) -> list[Path]:
     shown = {f"{m.name}.png": m.results(studies) / "curve.png" for m in TUNED}
     shown |= {
         "mnist-paper.png": studies / compare_paper.PICTURE,
+        "ordering.png": studies / ordering.PICTURE,
         "planted.png": studies / planted.PICTURE,
     }
     drawn = [
@@ -70,6 +72,7 @@ def _readme(studies: Path) -> list[Path]:
     blocks = {
         "example": _example(studies),
         "studies": studies_block(studies, prefix="studies/"),
+        "ordering": ordering.sentence(studies),
         "planted": planted.sentence(studies),
         "speed": speed.sentence(studies),
     }

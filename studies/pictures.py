@@ -8,6 +8,7 @@ from rankprobe.reporting.folder import write_whole
 from rankprobe.reporting.plots import plot_curve, plot_rates, png_bytes
 from studies.catalogue import MEASUREMENTS, ROOT, Measurement
 from studies.mnist import compare_paper
+from studies.ordering import report as ordering
 from studies.planted import report as planted
 
 
@@ -40,6 +41,9 @@ def draw_all(root: Path = ROOT) -> list[Path]:
     if (results := compare_paper.load(root)) is not None:
         content = png_bytes(compare_paper.plot(results))
         drawn.append(write_whole(root / compare_paper.PICTURE, content))
+    if tasks := ordering.load(root):
+        content = png_bytes(ordering.plot(tasks))
+        drawn.append(write_whole(root / ordering.PICTURE, content))
     if (outcomes := planted.load(root)) is not None:
         content = png_bytes(planted.plot(outcomes))
         drawn.append(write_whole(root / planted.PICTURE, content))

@@ -119,7 +119,8 @@ def linear_target(bits: NDArray[np.float32]) -> NDArray[np.int64]:
 
 def parity_target(bits: NDArray[np.float32]) -> NDArray[np.int64]:
     """1 where the product of the first `PARITY_BITS` bits is positive."""
-    return (bits[:, :PARITY_BITS].prod(axis=1) > 0).astype(np.int64)
+    even: NDArray[np.bool_] = bits[:, :PARITY_BITS].prod(axis=1) > 0
+    return even.astype(np.int64)
 
 
 def _distinct(table: Table) -> Table:

@@ -1,0 +1,140 @@
+"""What came out of the ordering study: a figure, two tables and a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from matplotlib.axes import Axes
+
+from rankprobe.records import Result
+from rankprobe.reporting.plots import plot_results
+from rankprobe.reporting.wording import duration, flag_sentence, minimal_words, percent, score_text
+from studies.catalogue import ORDERING, Measurement
+from studies.markdown import not_measured, table
+from studies.ordering.orders import ORDERS, WITHOUT_SIGNAL, Judgement, judge, without_signal
+
+PICTURE = Path("ordering/results/ordering.png")
+TARGETS = ("0.9", "0.95", "0.99")
+_WORDS: dict[Judgement, str] = {
+    "holds": "holds",
+    "unclear": "unclear, intervals touch",
+    "same": "the same",
+    "contrary": "contrary",
+    "withheld": "no rank named",
+}
+
+
+def load(root: Path) -> dict[str, Result]:
+    """The committed results by name, in the order of the catalogue.
+
+    Raises:
+        ArtifactError: One cannot be read.
+    """
+    found = {measurement.name: measurement.result(root) for measurement in ORDERING}
+    return {name: result for name, result in found.items() if result is not None}
+
+
+def plot(results: Mapping[str, Result]) -> Axes:
+    """Recovery against rank, one line a task."""
+    return plot_results(list(results.values()))
+
+
+def sentence(root: Path) -> str:
+    """How many orders hold at the target that counts, and what came of permuted labels."""
+    results = load(root)
+    if len(results) < len(ORDERING):
+        missing = [measurement.name for measurement in ORDERING if measurement.name not in results]
+        return not_measured(f"python -m studies.run {' '.join(missing)}")
+    judged = [judge(results[order.lower], results[order.higher], "0.95") for order in ORDERS]
+    others = [
+        f"{order.lower} below {order.higher}: {_WORDS[judgement]}"
+        for order, judgement in zip(ORDERS, judged, strict=True)
+        if judgement != "holds"
+    ]
+    outcome = f"At 95 % of full training {judged.count('holds')} of {len(ORDERS)} expected orders "
+    outcome += f"of tasks hold ({'; '.join(others)}); " if others else "of tasks hold; "
+    shuffled = results[WITHOUT_SIGNAL].minimal_rank.verdict
+    verb = "give" if without_signal(results) else "should give no signal, and give"
+    return f"{outcome}permuted labels {verb} the verdict `{shuffled}`."
+
+
+def block(root: Path) -> str:
+    """The sentence, the orders, the figure, every task and where it was measured."""
+    results = load(root)
+    if not results:
+        return sentence(root)
+    tasks = [measurement for measurement in ORDERING if measurement.name in results]
+    parts = [f"**{sentence(root)}**", _orders(results)]
+    if (root / PICTURE).is_file():
+        words = "recovery of full training against rank, one line a task"
+        parts.append(f"![{words}]({PICTURE.relative_to('ordering')})")
+    parts.append(_tasks(tasks, results))
+    parts.append("\n".join(f"- {line}" for line in [*_notes(results), _measured(results)]))
+    return "\n\n".join(parts)
+
+
+def _orders(results: Mapping[str, Result]) -> str:
+    rows = []
+    for order in ORDERS:
+        lower, higher = results.get(order.lower), results.get(order.higher)
+        judged = [
+            "" if lower is None or higher is None else _WORDS[judge(lower, higher, target)]
+            for target in TARGETS
+        ]
+        rows.append([f"{order.lower} below {order.higher}", *judged, order.why])
+    return table(["expected", *(f"at {_percent(key)}" for key in TARGETS), "the two tasks"], rows)
+
+
+def _tasks(tasks: list[Measurement], results: Mapping[str, Result]) -> str:
+    names = ["task", "what", "training examples", "epochs", "chance", "full training"]
+    names += ["head recovers", "rank 1 recovers"]
+    names += [f"rank at {_percent(key)}" for key in TARGETS]
+    return table(names, [_task_row(task, results[task.name]) for task in tasks])
+
+
+def _task_row(task: Measurement, result: Result) -> list[str]:
+    learned = result.minimal_rank.verdict != "no_signal"
+    gain = result.baseline.mean - result.floor_score
+    head = result.head_score
+    first = result.points[0].recovery
+    recovered = [
+        percent(round((head - result.floor_score) / gain, 3)) if learned and head else "",
+        f"{percent(round(first.mean, 3))} [{100 * first.low:.1f}, {100 * first.high:.1f}]"
+        if learned
+        else "",
+    ]
+    return [
+        task.name,
+        task.what,
+        f"{result.task.train:,}",
+        f"{result.scope['epochs']}",
+        score_text(result, result.chance_score),
+        score_text(result, result.baseline.mean),
+        *recovered,
+        *(minimal_words(result.targets[key]) for key in TARGETS),
+    ]
+
+
+def _notes(results: Mapping[str, Result]) -> list[str]:
+    """Every flag of an answer or of full training, with the tasks that carry it."""
+    carriers: dict[str, list[str]] = {}
+    for name, result in results.items():
+        for flag in dict.fromkeys([*result.minimal_rank.flags, *result.baseline.flags]):
+            carriers.setdefault(flag, []).append(name)
+    return [f"{', '.join(names)}: {flag_sentence(flag)}" for flag, names in carriers.items()]
+
+
+def _measured(results: Mapping[str, Result]) -> str:
+    dates = sorted({str(result.provenance["date"]) for result in results.values()})
+    threads = sorted({str(result.provenance["threads"]) for result in results.values()})
+    versions = sorted({str(result.provenance["torch"]) for result in results.values()})
+    seconds = sum(float(result.cost["seconds"]) for result in results.values())
+    return (
+        f"measured: {' to '.join(dict.fromkeys([dates[0], dates[-1]]))}, {duration(seconds)} of "
+        f"training on {' or '.join(threads)} threads, torch {', '.join(versions)}"
+    )
+
+
+def _percent(key: str) -> str:
+    return percent(float(key))
