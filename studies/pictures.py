@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rankprobe.reporting.folder import write_whole
 from rankprobe.reporting.plots import plot_curve, plot_rates, png_bytes
-from studies.catalogue import MEASUREMENTS, ROOT, Measurement
+from studies.catalogue import ROOT, STUDIES, Measurement
 from studies.mnist import compare_paper
 from studies.ordering import report as ordering
 from studies.planted import report as planted
@@ -33,11 +33,13 @@ def draw(measurement: Measurement, root: Path = ROOT) -> list[Path]:
 def draw_all(root: Path = ROOT) -> list[Path]:
     """Draw the pictures of every study that has results; returns them.
 
+    The tasks of the ordering study share one picture.
+
     Raises:
         ArtifactError: A result cannot be read.
         StoreError: A picture cannot be written.
     """
-    drawn = [picture for measurement in MEASUREMENTS for picture in draw(measurement, root)]
+    drawn = [picture for measurement in STUDIES for picture in draw(measurement, root)]
     if (results := compare_paper.load(root)) is not None:
         content = png_bytes(compare_paper.plot(results))
         drawn.append(write_whole(root / compare_paper.PICTURE, content))

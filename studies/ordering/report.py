@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from rankprobe.records import Result
 from rankprobe.reporting.plots import plot_results
 from rankprobe.reporting.wording import duration, flag_sentence, minimal_words, percent, score_text
-from studies.catalogue import ORDERING, Measurement
+from studies.catalogue import NETWORK, ORDERING, OTHER_NETWORKS, Measurement
 from studies.markdown import not_measured, table
 from studies.ordering.orders import ORDERS, WITHOUT_SIGNAL, Judgement, judge, without_signal
 
@@ -65,25 +65,53 @@ def block(root: Path) -> str:
     if not results:
         return sentence(root)
     tasks = [measurement for measurement in ORDERING if measurement.name in results]
-    parts = [f"**{sentence(root)}**", _orders(results)]
+    parts = [f"**{sentence(root)}**", _orders(root)]
+    parts.append("\n".join(f"- {o.lower} and {o.higher}: {o.why}" for o in ORDERS))
     if (root / PICTURE).is_file():
         words = "recovery of full training against rank, one line a task"
         parts.append(f"![{words}]({PICTURE.relative_to('ordering')})")
     parts.append(_tasks(tasks, results))
+    parts.append(f"Minimal ranks on {len(OTHER_NETWORKS) + 1} networks:")
+    parts.append(_ranks(root))
     parts.append("\n".join(f"- {line}" for line in [*_notes(results), _measured(results)]))
     return "\n\n".join(parts)
 
 
-def _orders(results: Mapping[str, Result]) -> str:
+def _orders(root: Path) -> str:
+    """Every order at every target, one column a network."""
+    networks = _networks(root)
     rows = []
     for order in ORDERS:
-        lower, higher = results.get(order.lower), results.get(order.higher)
-        judged = [
-            "" if lower is None or higher is None else _WORDS[judge(lower, higher, target)]
-            for target in TARGETS
-        ]
-        rows.append([f"{order.lower} below {order.higher}", *judged, order.why])
-    return table(["expected", *(f"at {_percent(key)}" for key in TARGETS), "the two tasks"], rows)
+        for target in TARGETS:
+            pairs = [(r.get(order.lower), r.get(order.higher)) for r in networks.values()]
+            judged = [
+                _WORDS[judge(lower, higher, target)] if lower and higher else "not measured yet"
+                for lower, higher in pairs
+            ]
+            rows.append([f"{order.lower} below {order.higher}", _percent(target), *judged])
+    return table(["expected", "at", *networks], rows)
+
+
+def _ranks(root: Path) -> str:
+    """Minimal ranks, one column a target and network."""
+    networks = _networks(root)
+    columns = [(target, name) for target in TARGETS[1:] for name in networks]
+    rows = []
+    for task in ORDERING:
+        results = [(target, networks[name].get(task.name)) for target, name in columns]
+        cells = [minimal_words(r.targets[target]) if r else "" for target, r in results]
+        rows.append([task.name, *cells])
+    return table(["task", *(f"{_percent(target)}, {name}" for target, name in columns)], rows)
+
+
+def _networks(root: Path) -> dict[str, dict[str, Result]]:
+    """Results by width of the network, then by task."""
+    networks = {}
+    for hidden in sorted([*OTHER_NETWORKS, NETWORK]):
+        tasks = OTHER_NETWORKS.get(hidden, ORDERING)
+        found = {o.name: task.result(root) for o, task in zip(ORDERING, tasks, strict=True)}
+        networks["-".join(map(str, hidden))] = {name: r for name, r in found.items() if r}
+    return networks
 
 
 def _tasks(tasks: list[Measurement], results: Mapping[str, Result]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rankprobe.records import MinimalRank, Result
-from studies.catalogue import ORDERING
+from studies.catalogue import ORDERING, find
 from studies.ordering.orders import ORDERS, WITHOUT_SIGNAL, judge, without_signal
 from studies.ordering.report import block, sentence
 from studies.readme import documents
@@ -86,9 +86,9 @@ def studies(tmp_path: Path) -> Path:
     return copy_documents(tmp_path)
 
 
-def measured(studies: Path, **others: MinimalRank) -> None:
+def measured(studies: Path, suffix: str = "", **others: MinimalRank) -> None:
     for name, minimal in (ANSWERS | {k.replace("_", "-"): v for k, v in others.items()}).items():
-        made = commit(studies, name, floor="chance", chance=0.1)
+        made = commit(studies, f"{name}{suffix}", floor="chance", chance=0.1)
         targets = dict.fromkeys(("0.9", "0.95", "0.99"), minimal)
         changed = replace(
             made,
@@ -97,7 +97,7 @@ def measured(studies: Path, **others: MinimalRank) -> None:
             scope={**made.scope, "epochs": 40},
             provenance={**made.provenance, "date": "2026-05-01", "threads": "1"},
         )
-        file = next(m for m in ORDERING if m.name == name).results(studies) / "result.json"
+        file = find(f"{name}{suffix}").results(studies) / "result.json"
         file.write_text(changed.to_json())
 
 
@@ -121,13 +121,19 @@ def test_the_sentence_hides_nothing(studies: Path) -> None:
 def test_the_readme_shows_every_task_and_every_order(studies: Path) -> None:
     measured(studies)
     text = block(studies)
-    rows = {line.split(" | ")[0]: line for line in text.splitlines() if line.startswith("| ")}
+    tasks = text.split("Minimal ranks on 3 networks:")[0]
+    rows = {line.split(" | ")[0]: line for line in tasks.splitlines() if line.startswith("| ")}
     assert {f"| {measurement.name}" for measurement in ORDERING} <= rows.keys()
-    assert "| digits-3-8 below digits-ten | holds | holds | holds | same pictures" in text
+    missing = "not measured yet"
+    assert f"| digits-3-8 below digits-ten | 95 % | {missing} | holds | {missing} |" in text
+    assert (
+        f"| penbased below letter | 99 % | {missing} | unclear, intervals touch | {missing} |"
+        in text
+    )
     assert rows["| parity"].endswith("| above 8 | above 8 | above 8 |")
     # Recovery of nothing is a ratio of noise, so it is not shown.
     assert rows["| digits-shuffled"].endswith("|  |  | no signal | no signal | no signal |")
-    made = next(m for m in ORDERING if m.name == "letter").result(studies)
+    made = find("letter").result(studies)
     assert made is not None
     head = (0.31 - 0.1) / (made.baseline.mean - 0.1)
     first = made.points[0].recovery
@@ -136,6 +142,16 @@ def test_the_readme_shows_every_task_and_every_order(studies: Path) -> None:
         f"{100 * first.mean:.1f} % [{100 * first.low:.1f}, {100 * first.high:.1f}]",
     ]
     assert text.endswith("of training on 1 threads, torch 2.13.0")
+
+
+def test_other_networks_stand_beside(studies: Path) -> None:
+    measured(studies)
+    measured(studies, "-32-16", digits_ten=rank(1, 1, 1))
+    text = block(studies)
+    assert "| digits-3-8 below digits-ten | 95 % | the same | holds | not measured yet |" in text
+    assert "| task | 95 %, 32-16 | 95 %, 64-32 | 95 %, 128-64 | 99 %, 32-16 |" in text
+    assert "| digits-ten | 1 (1 to 1) | 3 (2 to 4) |  | 1 (1 to 1) | 3 (2 to 4) |  |" in text
+    assert sentence(studies).startswith("At 95 % of full training 3 of 4 expected orders")
 
 
 def test_before_all_is_measured_the_readme_says_how(studies: Path) -> None:

@@ -12,7 +12,7 @@ import yaml
 
 from rankprobe.errors import DataError
 from studies import fetch as module
-from studies.catalogue import ORDERING, ROOT
+from studies.catalogue import NETWORK, ORDERING, ROOT
 from studies.fetch import DATA, fetch
 from studies.ordering import data as ordering
 
@@ -170,6 +170,7 @@ def test_all_tasks_share_their_settings() -> None:
         assert path == ROOT / DATA[measurement.fetched].file
         assert data == ({} if measurement.name.startswith("digits") else {"standardize": True})
     assert all(settings == files[0] for settings in files)
+    assert files[0]["backbone"] == {"hidden": list(NETWORK)}
     assert {settings.stem for settings in (ROOT / "ordering").glob("*.yaml")} == {
         Path(measurement.file).stem for measurement in ORDERING
     }
