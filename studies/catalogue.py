@@ -88,6 +88,7 @@ ORDERING = tuple(
         ("letter", "26 capital letters"),
         ("linear", "side of a plane, 16 bits"),
         ("parity", "parity of 4 of 16 bits"),
+        ("pairs", "are most of 7 pairs of bits alike?"),
         ("digits-shuffled", "ten digits, labels permuted"),
     )
 )

@@ -183,6 +183,7 @@ DATA = {
     "letter": _keel("letter", "letter", ordering.letter, 59),
     "linear": _made("linear", ordering.linear),
     "parity": _made("parity", ordering.parity),
+    "pairs": _made("pairs", ordering.pairs),
 }
 
 

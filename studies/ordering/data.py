@@ -20,6 +20,7 @@ PAIR = (3, 8)
 DIGIT_ROWS = 800  # to learn from: about 70 % of the rows that hold a 3 or an 8
 TABLE_ROWS = 5000  # to learn from, and as many again to test on: penbased has 10,992 in all
 BITS, PARITY_BITS = 16, 4
+PAIRS = 7  # odd, so that their sum is never 0
 _SEED = 0
 
 
@@ -105,6 +106,12 @@ def parity() -> Arrays:
     return _halves(bits, parity_target(bits))
 
 
+def pairs() -> Arrays:
+    """Whether most of seven pairs of bits are alike in themselves; two bits say nothing."""
+    bits = distinct_bits(2 * TABLE_ROWS)
+    return _halves(bits, pairs_target(bits))
+
+
 def distinct_bits(count: int) -> NDArray[np.float32]:
     """Rows of -1 and 1, no two alike, (count, BITS): so no test row was seen in training."""
     numbers = np.random.default_rng(_SEED).permutation(2**BITS)[:count]
@@ -121,6 +128,13 @@ def parity_target(bits: NDArray[np.float32]) -> NDArray[np.int64]:
     """1 where the product of the first `PARITY_BITS` bits is positive."""
     even: NDArray[np.bool_] = bits[:, :PARITY_BITS].prod(axis=1) > 0
     return even.astype(np.int64)
+
+
+def pairs_target(bits: NDArray[np.float32]) -> NDArray[np.int64]:
+    """1 where the sum of the products of the first `PAIRS` pairs of bits is positive."""
+    used = bits[:, : 2 * PAIRS]
+    most: NDArray[np.bool_] = (used[:, ::2] * used[:, 1::2]).sum(axis=1) > 0
+    return most.astype(np.int64)
 
 
 def _distinct(table: Table) -> Table:

@@ -1,6 +1,7 @@
 """Which task should need a smaller rank than which, and whether the results say so.
 
-The orders were written down before anything was measured. A result is judged by its minimal rank
+`ORDERS` were written down before anything was measured, `LATER` after those tasks and before
+their own. A result is judged by its minimal rank
 and the interval of it alone, at one target.
 """
 
@@ -36,6 +37,14 @@ ORDERS = (
     Order("digits-3-8", "digits-halves", "two classes both times; of one digit each or of five"),
     Order("penbased", "letter", "16 numbers, as many rows; ten classes or 26"),
     Order("linear", "parity", "same bits, two classes; a plane, or nothing linear to learn"),
+)
+LATER = (
+    Order(
+        "linear", "pairs", "same bits, two classes; decided by one direction of them, or by seven"
+    ),
+    Order(
+        "parity", "pairs", "same bits, two classes; decided by one direction of them, or by seven"
+    ),
 )
 WITHOUT_SIGNAL = "digits-shuffled"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -12,10 +12,19 @@ from rankprobe.reporting.plots import plot_results
 from rankprobe.reporting.wording import duration, flag_sentence, minimal_words, percent, score_text
 from studies.catalogue import NETWORK, ORDERING, OTHER_NETWORKS, Measurement
 from studies.markdown import not_measured, table
-from studies.ordering.orders import ORDERS, WITHOUT_SIGNAL, Judgement, judge, without_signal
+from studies.ordering.orders import (
+    LATER,
+    ORDERS,
+    WITHOUT_SIGNAL,
+    Judgement,
+    Order,
+    judge,
+    without_signal,
+)
 
 PICTURE = Path("ordering/results/ordering.png")
 TARGETS = ("0.9", "0.95", "0.99")
+_ALL = (*ORDERS, *LATER)
 _WORDS: dict[Judgement, str] = {
     "holds": "holds",
     "unclear": "unclear, intervals touch",
@@ -46,17 +55,23 @@ def sentence(root: Path) -> str:
     if len(results) < len(ORDERING):
         missing = [measurement.name for measurement in ORDERING if measurement.name not in results]
         return not_measured(f"python -m studies.run {' '.join(missing)}")
-    judged = [judge(results[order.lower], results[order.higher], "0.95") for order in ORDERS]
-    others = [
-        f"{order.lower} below {order.higher}: {_WORDS[judgement]}"
-        for order, judgement in zip(ORDERS, judged, strict=True)
-        if judgement != "holds"
-    ]
-    outcome = f"At 95 % of full training {judged.count('holds')} of {len(ORDERS)} expected orders "
-    outcome += f"of tasks hold ({'; '.join(others)}); " if others else "of tasks hold; "
+    expected, later = _held(ORDERS, results), _held(LATER, results)
+    outcome = f"At 95 % of full training {expected[0]} of {len(ORDERS)} expected orders of tasks "
+    outcome += f"hold{expected[1]}, and {later[0]} of {len(LATER)} that were added later{later[1]}"
     shuffled = results[WITHOUT_SIGNAL].minimal_rank.verdict
     verb = "give" if without_signal(results) else "should give no signal, and give"
-    return f"{outcome}permuted labels {verb} the verdict `{shuffled}`."
+    return f"{outcome}; permuted labels {verb} the verdict `{shuffled}`."
+
+
+def _held(orders: Sequence[Order], results: Mapping[str, Result]) -> tuple[int, str]:
+    """How many orders hold at 95 %, and what became of the others, in brackets."""
+    judged = [judge(results[order.lower], results[order.higher], "0.95") for order in orders]
+    others = [
+        f"{order.lower} below {order.higher}: {_WORDS[judgement]}"
+        for order, judgement in zip(orders, judged, strict=True)
+        if judgement != "holds"
+    ]
+    return judged.count("holds"), f" ({'; '.join(others)})" if others else ""
 
 
 def block(root: Path) -> str:
@@ -66,7 +81,7 @@ def block(root: Path) -> str:
         return sentence(root)
     tasks = [measurement for measurement in ORDERING if measurement.name in results]
     parts = [f"**{sentence(root)}**", _orders(root)]
-    parts.append("\n".join(f"- {o.lower} and {o.higher}: {o.why}" for o in ORDERS))
+    parts.append("\n".join(f"- {o.lower} and {o.higher}: {o.why}" for o in _ALL))
     if (root / PICTURE).is_file():
         words = "recovery of full training against rank, one line a task"
         parts.append(f"![{words}]({PICTURE.relative_to('ordering')})")
@@ -81,7 +96,7 @@ def _orders(root: Path) -> str:
     """Every order at every target, one column a network."""
     networks = _networks(root)
     rows = []
-    for order in ORDERS:
+    for order in _ALL:
         for target in TARGETS:
             pairs = [(r.get(order.lower), r.get(order.higher)) for r in networks.values()]
             judged = [
@@ -98,8 +113,8 @@ def _ranks(root: Path) -> str:
     columns = [(target, name) for target in TARGETS[1:] for name in networks]
     rows = []
     for task in ORDERING:
-        results = [(target, networks[name].get(task.name)) for target, name in columns]
-        cells = [minimal_words(r.targets[target]) if r else "" for target, r in results]
+        found = [(target, networks[name].get(task.name)) for target, name in columns]
+        cells = [minimal_words(r.targets[target]) if r else "" for target, r in found]
         rows.append([task.name, *cells])
     return table(["task", *(f"{_percent(target)}, {name}" for target, name in columns)], rows)
 

@@ -101,7 +101,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones(
     assert main(["letters"]) == 2
     assert capsys.readouterr().err == (
         "studies: there is no data named `letters` to fetch; there is: mnist, mnist5k, digits-ten, "
-        "digits-3-8, digits-halves, digits-shuffled, penbased, letter, linear, parity\n"
+        "digits-3-8, digits-halves, digits-shuffled, penbased, letter, linear, parity, pairs\n"
     )
 
 

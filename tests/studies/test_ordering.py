@@ -7,7 +7,7 @@ import pytest
 
 from rankprobe.records import MinimalRank, Result
 from studies.catalogue import ORDERING, find
-from studies.ordering.orders import ORDERS, WITHOUT_SIGNAL, judge, without_signal
+from studies.ordering.orders import LATER, ORDERS, WITHOUT_SIGNAL, judge, without_signal
 from studies.ordering.report import block, sentence
 from studies.readme import documents
 from tests.studies.repository import commit, copy_documents, result
@@ -59,7 +59,8 @@ def test_a_target_that_was_not_read_is_not_judged() -> None:
 
 def test_orders_are_between_tasks_of_the_catalogue() -> None:
     names = {measurement.name for measurement in ORDERING}
-    assert {order.lower for order in ORDERS} | {order.higher for order in ORDERS} <= names
+    orders = (*ORDERS, *LATER)
+    assert {order.lower for order in orders} | {order.higher for order in orders} <= names
     assert WITHOUT_SIGNAL in names
 
 
@@ -77,6 +78,7 @@ ANSWERS = {
     "letter": rank(6, 5, 8),
     "linear": rank(1, 1, 1),
     "parity": ABOVE_8,
+    "pairs": rank(9, 8, 10),
     "digits-shuffled": NOTHING,
 }
 
@@ -105,7 +107,8 @@ def test_the_sentence_counts_what_holds(studies: Path) -> None:
     measured(studies)
     assert sentence(studies) == (
         "At 95 % of full training 3 of 4 expected orders of tasks hold (penbased below letter: "
-        "unclear, intervals touch); permuted labels give the verdict `no_signal`."
+        "unclear, intervals touch), and 1 of 2 that were added later (parity below pairs: "
+        "contrary); permuted labels give the verdict `no_signal`."
     )
 
 
@@ -113,8 +116,8 @@ def test_the_sentence_hides_nothing(studies: Path) -> None:
     measured(studies, digits_shuffled=rank(1, 1, 1), letter=rank(1, 1, 1), parity=rank(1, 1, 1))
     assert sentence(studies) == (
         "At 95 % of full training 2 of 4 expected orders of tasks hold (penbased below letter: "
-        "contrary; linear below parity: the same); permuted labels should give no signal, and "
-        "give the verdict `resolved`."
+        "contrary; linear below parity: the same), and 2 of 2 that were added later; permuted "
+        "labels should give no signal, and give the verdict `resolved`."
     )
 
 
@@ -158,7 +161,7 @@ def test_before_all_is_measured_the_readme_says_how(studies: Path) -> None:
     documents(studies)
     assert block(studies) == (
         "Not measured yet: `python -m studies.run digits-3-8 digits-halves digits-ten penbased "
-        "letter linear parity digits-shuffled` does it."
+        "letter linear parity pairs digits-shuffled` does it."
     )
     commit(studies, "linear")
-    assert "digits-ten penbased letter parity digits-shuffled` does it." in block(studies)
+    assert "digits-ten penbased letter parity pairs digits-shuffled` does it." in block(studies)

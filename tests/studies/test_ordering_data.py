@@ -118,9 +118,24 @@ def test_parity_is_balanced_and_independent_of_fewer_bits() -> None:
             assert agreement == (len(bits) if chosen == tuple(range(k)) else 0)
 
 
+def test_one_direction_decides_parity_and_seven_decide_pairs() -> None:
+    """Parity follows from the sum of its bits; the pairs from their seven sums, not from one."""
+    bits = ordering.distinct_bits(2**ordering.BITS)
+    total = bits[:, : ordering.PARITY_BITS].sum(axis=1)
+    parity, pairs = ordering.parity_target(bits), ordering.pairs_target(bits)
+    for value in np.unique(total):
+        assert len(np.unique(parity[total == value])) == 1
+    used = bits[:, : 2 * ordering.PAIRS]
+    assert pairs[used.sum(axis=1) == 0].mean() == pytest.approx(0.5, abs=0.3)
+    sums = used[:, ::2] + used[:, 1::2]
+    np.testing.assert_array_equal(pairs, (abs(sums) == 2).sum(axis=1) > ordering.PAIRS / 2)
+    assert pairs.mean() == 0.5
+
+
 def test_a_linear_function_learns_the_plane_and_not_the_parity() -> None:
-    plane, parity = ordering.linear(), ordering.parity()
+    plane, parity, pairs = ordering.linear(), ordering.parity(), ordering.pairs()
     np.testing.assert_array_equal(plane["x"], parity["x"])
+    np.testing.assert_array_equal(plane["x"], pairs["x"])
 
     def accuracy(arrays: ordering.Arrays) -> float:
         weights = np.linalg.lstsq(arrays["x"], 2.0 * arrays["y"] - 1, rcond=None)[0]
@@ -128,7 +143,8 @@ def test_a_linear_function_learns_the_plane_and_not_the_parity() -> None:
 
     assert accuracy(plane) > 0.97
     assert accuracy(parity) < 0.53
-    for arrays in (plane, parity):
+    assert accuracy(pairs) < 0.53
+    for arrays in (plane, parity, pairs):
         assert abs(arrays["y"].mean() - 0.5) < 0.03
 
 
