@@ -69,6 +69,24 @@ def _parser() -> argparse.ArgumentParser:
     _task_arguments(check)
     check.set_defaults(command=_check)
 
+    plan = commands.add_parser("plan", help="say how many repeats and which ranks are needed")
+    plan.add_argument("config", type=Path, nargs="?", metavar="dataset.yaml")
+    plan.add_argument(
+        "--from",
+        dest="results",
+        nargs="+",
+        default=[],
+        metavar="RESULT",
+        help="pilot of the task, or results of others: run folders or JSON (runs/NAME)",
+    )
+    plan.add_argument(
+        "--width", type=int, default=1, metavar="W", help="ranks from low to high (1)"
+    )
+    plan.add_argument("--confidence", type=float, default=0.95, metavar="C", help="level (0.95)")
+    plan.add_argument("--json", action="store_true", help="print the plan as JSON alone")
+    _task_options(plan)
+    plan.set_defaults(command=_plan)
+
     init = commands.add_parser("init", help="write a dataset.yaml for a data file")
     init.add_argument("data", type=Path, metavar="DATA", help=".csv, .tsv, .parquet or .npz")
     init.add_argument("--label", metavar="COLUMN", help="column to predict (the last one)")
@@ -88,6 +106,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _task_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="dataset.yaml")
+    _task_options(parser)
+
+
+def _task_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, metavar="S", help="replaces the seed of the file")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--trust", action="store_true", help="let the file run code of yours")
@@ -124,6 +146,24 @@ def _check(options: argparse.Namespace) -> None:
     from rankprobe.search.check import check_task
 
     _print(check_task(config, task, device=options.device).words())
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from rankprobe.planning.make import make_plan
+
+    plan = make_plan(
+        options.results,
+        wished=options.width,
+        confidence=options.confidence,
+        yaml=None if options.config is None else _load(options),
+        device=options.device,
+    )
+    if options.json:
+        sys.stdout.write(plan.to_json())
+        return
+    from rankprobe.reporting.planning import plan_summary
+
+    _print(plan_summary(plan))
 
 
 def _init(options: argparse.Namespace) -> None:

@@ -30,19 +30,27 @@ Status = Literal["finished", "diverged", "failed"]
 
 @dataclass(frozen=True, order=True)
 class Member:
-    """One training: a rank, a learning rate and a repeat.
+    """One training: a rank, a learning rate, a repeat and a scaffold.
 
     Attributes:
         rank: Adapter rank; 0 trains the head alone; ``None`` is the baseline (every weight).
         learning_rate: Peak learning rate.
         repeat: Index of the repeat: initialisation, data order and dropout masks.
         epochs: Passes over the training split.
+        scaffold: Index of the scaffold seed (`rankprobe.lowrank.Scaffold.sibling`), not the
+            seed; 0 for the baseline, which has no frozen weights.
     """
 
     rank: int | None
     learning_rate: float
     repeat: int
     epochs: int
+    scaffold: int = 0
+
+
+def scaffold_index(rank: int | None, repeat: int, scaffolds: int) -> int:
+    """Index of the scaffold seed that a repeat of a rank uses, of so many: they take turns."""
+    return 0 if rank is None else repeat % scaffolds
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ ALLOWED = {
     "backbones": set(),
     "lowrank": {"errors"},
     "statistics": {"records", "errors"},
-    "reporting": {"records", "errors"},
+    "plan_records": set(),
+    "reporting": {"records", "plan_records", "errors"},
     "training": {"lowrank", "records", "errors", "data"},
     "data": {"config", "config_problems", "config_rules", "errors"},
 }
@@ -57,6 +58,7 @@ def test_imports_point_one_way(room: str) -> None:
         "from rankprobe.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass",
         "from rankprobe.cli import main\nmain(['figure', 'nowhere'])",
         "from rankprobe.cli import main\nmain(['report', 'nowhere'])",
+        "from rankprobe.cli import main\nmain(['plan', '--from', 'nowhere'])",
     ],
 )
 def test_reading_does_not_import_torch(code: str) -> None:

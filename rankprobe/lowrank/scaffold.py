@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rankprobe.errors import ConfigError
 from rankprobe.lowrank.families import FAMILIES
-from rankprobe.lowrank.randomness import random_words
+from rankprobe.lowrank.randomness import integer_seed, random_words
 
 SPEC_VERSION = 1
 
@@ -34,6 +34,16 @@ class Scaffold:
     seed: int = 42
     family: str = "normal"
     scale: float | None = None
+
+    def sibling(self, index: int) -> Scaffold:
+        """Another scaffold of the same kind: index 0 is this one, others have seeds of their own.
+
+        Such a seed is a hash of (seed, index) below 2**32, so that scaffolds of neighbouring
+        seeds have no siblings in common; given as ``backbone.seed`` it makes the same weights.
+        """
+        if index == 0:
+            return self
+        return replace(self, seed=integer_seed(["scaffold", self.seed, index]) % 2**32)
 
     def weight(self, name: str, shape: Sequence[int]) -> NDArray[np.float32]:
         """Weights of one tensor.

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from rankprobe.data.task import Task
+from rankprobe.lowrank import count_trainable
 from rankprobe.records import Member, Run
+from rankprobe.search.cohorts import Cohort, compose
 from rankprobe.statistics.metrics import METRICS, standard_error
 from rankprobe.training import Score, TrainingData, TrainingProtocol, train
+from rankprobe.training.trainees import draws_masks
 
 Tick = Callable[[int], None]
 
@@ -25,6 +30,25 @@ class Bench:
     task: Task
     protocol: TrainingProtocol
     _data: TrainingData | None = field(default=None, repr=False)
+
+    @cached_property
+    def parameters(self) -> int:
+        """Number of weights of the backbone."""
+        return count_trainable(self.backbone)
+
+    @cached_property
+    def draws_masks(self) -> bool:
+        """Whether the backbone draws random numbers while training, as dropout does."""
+        return draws_masks(self.backbone, torch.from_numpy(self.task.train.x[:32]))
+
+    def cohorts(self, members: Iterable[Member], *, bytes_per_member: int) -> list[Cohort]:
+        """Who of the members trains with whom."""
+        return compose(
+            members,
+            bytes_per_member=bytes_per_member,
+            parameters=self.parameters,
+            draws_masks=self.draws_masks,
+        )
 
     def train(self, members: Sequence[Member], tick: Tick | None = None) -> tuple[Run, ...]:
         """Train a cohort, or a baseline alone."""
@@ -44,8 +68,8 @@ class Bench:
         metric = METRICS[self.task.metric]
         target = getattr(self.task, split).y
         predictions = metric.compact(outputs, target)
-        error = standard_error(metric, predictions, target)
-        return Score(metric.score(predictions, target), error, predictions)
+        values = metric.influence(predictions, target)
+        return Score(float(values.mean()), standard_error(values), predictions)
 
     def steps(self, member: Member) -> int:
         """Optimiser steps of a member."""

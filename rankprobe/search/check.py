@@ -10,15 +10,13 @@ import torch
 
 from rankprobe.config import TaskConfig
 from rankprobe.data.task import Task
-from rankprobe.lowrank import count_trainable
-from rankprobe.records import Member
-from rankprobe.search.cohorts import compose
+from rankprobe.records import Member, scaffold_index
 from rankprobe.search.epochs import first_epochs
 from rankprobe.search.learning_rate import grid, tuning_repeats
 from rankprobe.search.refine import first_rungs
 from rankprobe.search.setup import Setup, prepare
 from rankprobe.training import TrainingData
-from rankprobe.training.loop import loss
+from rankprobe.training.loop import Batches, loss
 from rankprobe.training.trainees import build_cohort
 
 _STEPS = 3  # timed steps of a cohort, after one that warms up
@@ -103,7 +101,7 @@ def check_task(config: TaskConfig, task: Task, *, device: str = "auto") -> Check
     largest_cohort = max(map(len, _cohorts(setup, planned)))
     return Check(
         task=task,
-        parameters=count_trainable(bench.backbone),
+        parameters=bench.parameters,
         largest=setup.largest,
         trainable=(setup.trainable(edges[0]), setup.trainable(edges[1])),
         ranks=edges,
@@ -122,19 +120,17 @@ def _members(setup: Setup, ranks: Sequence[int | None], epochs: int) -> list[Mem
     for rank in ranks:
         fixed = search.baseline_rate if rank is None else search.adapter_rate
         rates = grid(rank) if fixed is None else (fixed,)
-        members += [Member(rank, rate, k, epochs) for rate in rates for k in range(tuning)]
+        pairs = [(rate, k) for rate in rates for k in range(tuning)]
+        pairs += [(rates[2 % len(rates)], k) for k in range(tuning, search.repeats)]
         members += [
-            Member(rank, rates[2 % len(rates)], k, epochs) for k in range(tuning, search.repeats)
+            Member(rank, rate, k, epochs, scaffold_index(rank, k, search.scaffolds))
+            for rate, k in pairs
         ]
     return members
 
 
 def _cohorts(setup: Setup, members: Sequence[Member]) -> list[tuple[Member, ...]]:
-    return compose(
-        members,
-        bytes_per_member=setup.bytes_per_member,
-        baseline_parameters=count_trainable(setup.bench.backbone),
-    )
+    return setup.bench.cohorts(members, bytes_per_member=setup.bytes_per_member)
 
 
 def _cost(setup: Setup, data: TrainingData, members: Sequence[Member]) -> float:
@@ -148,13 +144,15 @@ def _cost(setup: Setup, data: TrainingData, members: Sequence[Member]) -> float:
 def _seconds(setup: Setup, data: TrainingData, members: Sequence[Member], *, steps: int) -> float:
     """Seconds a step of a cohort, the median of a few; the first step is not counted."""
     protocol = setup.bench.protocol
-    x, y = data.train_x[: protocol.batch_size], data.train_y[: protocol.batch_size]
+    batches = Batches(data, protocol, [member.repeat for member in members])
     times = []
     with torch.random.fork_rng(["cuda"] if protocol.device.startswith("cuda") else []):
-        cohort = build_cohort(setup.bench.backbone, members, protocol, x[:2])
+        cohort = build_cohort(setup.bench.backbone, members, protocol, data.train_x[:2])
         for step in range(steps + 1):
             start = time.perf_counter()
-            loss(cohort.outputs(x, step), y).backward()  # type: ignore[no-untyped-call]
+            x, y = batches.at(step)
+            outputs = cohort.outputs(x, batches.mask_seed(step), apart=batches.apart)
+            loss(outputs, y).backward()  # type: ignore[no-untyped-call]
             cohort.update(1.0)
             times.append(time.perf_counter() - start)
     return sorted(times[1:])[steps // 2] if steps > 1 else times[-1]

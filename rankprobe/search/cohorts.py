@@ -8,42 +8,51 @@ from itertools import groupby, pairwise
 from rankprobe.records import Member
 
 LARGEST_COHORT = 32
+SMALL_NETWORK = 20_000  # weights of a network whose repeats train together
+LARGEST_SMALL_COHORT = 128  # members of such a network
 SMALL_BASELINES = 100_000  # weights of all baselines that train together
 MEMORY = 2 << 30  # bytes that a cohort's tensors may take
 
+Cohort = tuple[Member, ...]
+
 
 def compose(
-    members: Iterable[Member], *, bytes_per_member: int, baseline_parameters: int
-) -> list[tuple[Member, ...]]:
+    members: Iterable[Member], *, bytes_per_member: int, parameters: int, draws_masks: bool
+) -> list[Cohort]:
     """Split members into cohorts.
 
-    Members of one repeat and one length train together, rank 0 apart from other ranks. A
-    baseline of some size trains alone, because on a CPU it gains nothing from company; a small
-    one, where starting an operation takes longer than doing it, does gain. A cohort is cut where
-    it would pass the limits above; by rank first, so that little is padded. Inside a cohort
+    Members of one length and one scaffold train together, rank 0 apart from other ranks.
+    Repeats train apart, because members of one repeat share the product of the raw input; but
+    where a network is so small that starting an operation takes longer than doing it, and draws
+    no masks, which belong to one repeat, they train together. A baseline of some size trains
+    alone, because on a CPU it gains nothing from company; a small one does gain. A cohort is cut
+    where it would pass the limits above; by rank first, so that little is padded. Inside a cohort
     members of one rate stand side by side, which the optimiser likes.
 
     Args:
         members: Members in any order; the result does not depend on it.
         bytes_per_member: Memory that one member takes.
-        baseline_parameters: Number of weights of the backbone.
+        parameters: Number of weights of the backbone.
+        draws_masks: Whether the backbone draws random numbers while training.
     """
-    size = max(1, min(LARGEST_COHORT, MEMORY // max(1, bytes_per_member)))
-    baselines = max(1, min(size, SMALL_BASELINES // baseline_parameters))
-    cohorts: list[tuple[Member, ...]] = []
-    for kind, group in groupby(sorted(set(members), key=_order), key=_kind):
-        limit = baselines if kind[2] == 0 else size
+    merged = parameters <= SMALL_NETWORK and not draws_masks
+    largest = LARGEST_SMALL_COHORT if merged else LARGEST_COHORT
+    size = max(1, min(largest, MEMORY // max(1, bytes_per_member)))
+    baselines = max(1, min(size, SMALL_BASELINES // parameters))
+
+    def kind(member: Member) -> tuple[int, int, int, int]:
+        """Repeat, length, scaffold, and 0 for a baseline, 1 for rank 0, 2 for other ranks."""
+        which = 0 if member.rank is None else 1 + (member.rank > 0)
+        return 0 if merged else member.repeat, member.epochs, member.scaffold, which
+
+    def order(member: Member) -> tuple[tuple[int, int, int, int], int, float, int]:
+        return kind(member), member.rank or 0, member.learning_rate, member.repeat
+
+    cohorts: list[Cohort] = []
+    for (*_, which), group in groupby(sorted(set(members), key=order), key=kind):
+        limit = size if which else baselines
         cohorts += [_by_rate(part) for part in _even_parts(list(group), limit)]
     return cohorts
-
-
-def _kind(member: Member) -> tuple[int, int, int]:
-    """Repeat, length, and 0 for a baseline, 1 for rank 0, 2 for other ranks."""
-    return member.repeat, member.epochs, 0 if member.rank is None else 1 + (member.rank > 0)
-
-
-def _order(member: Member) -> tuple[tuple[int, int, int], int, float]:
-    return _kind(member), member.rank or 0, member.learning_rate
 
 
 def _even_parts(members: Sequence[Member], limit: int) -> list[Sequence[Member]]:
@@ -53,5 +62,5 @@ def _even_parts(members: Sequence[Member], limit: int) -> list[Sequence[Member]]
     return [members[a:b] for a, b in pairwise(edges)]
 
 
-def _by_rate(members: Sequence[Member]) -> tuple[Member, ...]:
-    return tuple(sorted(members, key=lambda m: (m.learning_rate, m.rank or 0)))
+def _by_rate(members: Sequence[Member]) -> Cohort:
+    return tuple(sorted(members, key=lambda m: (m.learning_rate, m.rank or 0, m.repeat)))

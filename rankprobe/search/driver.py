@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rankprobe.lowrank import adapted_layers, attach, count_trainable
 from rankprobe.records import Member, Rate, Run
@@ -29,6 +30,7 @@ class Search:
         repeats: Repeats of every rank.
         target: Share of full training's gain over the floor.
         floor: ``auto``, ``none``, ``chance`` or ``head``.
+        epsilon: When given, a rank must come within it of full training instead.
         ranks: Ranks to measure, exactly these; ``None``: the ladder and what follows.
         refine: Measure between the rungs.
         epochs: Length of every training; ``None``: found by the baseline.
@@ -36,6 +38,7 @@ class Search:
         baseline_rate: Learning rate of the baseline; ``None``: tuned.
         largest: Largest useful rank.
         with_head: Whether rank 0 trains anything.
+        scaffolds: Scaffold seeds that the repeats take turns with.
     """
 
     repeats: int
@@ -48,6 +51,13 @@ class Search:
     baseline_rate: float | None
     largest: int
     with_head: bool
+    scaffolds: int = 1
+    epsilon: float | None = None
+
+    @property
+    def question(self) -> dict[str, Any]:
+        """What is asked of the evidence, as `find_minimal_rank` takes it."""
+        return {"target": self.target, "epsilon": self.epsilon, "floor": self.floor}
 
 
 class Driver:
@@ -84,6 +94,7 @@ class Driver:
             chance=metric.chance_influence(task.train.y, task.test.y),
             head=self._rank_evidence(0) if 0 in self.tuned else None,
             flags=task.flags,
+            scaffolds=self.search.scaffolds,
         )
 
     def rates(self) -> tuple[Rate, ...]:
@@ -117,9 +128,7 @@ class Driver:
             if len(inside) == 1 and self._noise_decides(below, reaching):
                 break
             self._measure(inside, "between ranks")
-        answer = find_minimal_rank(
-            self.evidence(), target=self.search.target, floor=self.search.floor
-        )
+        answer = find_minimal_rank(self.evidence(), **self.search.question)
         if "imprecise" in answer.flags and (
             ranks := beside(answer, self._ranks(), self.search.largest)
         ):
@@ -127,9 +136,7 @@ class Driver:
 
     def _noise_decides(self, below: int | None, reaching: int) -> bool:
         """Whether both ends of a gap are too close to the target for more ranks to help."""
-        answer = find_minimal_rank(
-            self.evidence(), target=self.search.target, floor=self.search.floor
-        )
+        answer = find_minimal_rank(self.evidence(), **self.search.question)
         low, high = answer.low or 1, answer.high
         return low <= (below or 0) and (high is None or high > reaching)
 
@@ -158,7 +165,7 @@ class Driver:
         self.laboratory.obtain(self._member(rank, k) for rank in new for k in self._repeats())
 
     def _bracket(self) -> tuple[int | None, int | None]:
-        return bracket(self.evidence(), target=self.search.target, floor=self.search.floor)
+        return bracket(self.evidence(), **self.search.question)
 
     def _ranks(self) -> list[int]:
         return sorted(rank for rank in self.tuned if rank)
@@ -167,7 +174,7 @@ class Driver:
         return range(self.search.repeats)
 
     def _member(self, rank: int | None, repeat: int) -> Member:
-        return Member(rank, self.tuned[rank].learning_rate, repeat, self.epochs)
+        return self.laboratory.member(rank, self.tuned[rank].learning_rate, repeat, self.epochs)
 
     def _rank_evidence(self, rank: int | None) -> RankEvidence:
         laboratory = self.laboratory
@@ -213,7 +220,8 @@ class Driver:
 
     def _rate(self, rank: int | None, rate: float) -> Rate:
         repeats = range(tuning_repeats(self.search.repeats))
-        runs = [self.laboratory.run(Member(rank, rate, k, self.epochs)) for k in repeats]
+        laboratory = self.laboratory
+        runs = [laboratory.run(laboratory.member(rank, rate, k, self.epochs)) for k in repeats]
         scores = [run.validation for run in runs if run and run.validation is not None]
         return Rate(
             rank,
@@ -234,12 +242,12 @@ class Driver:
         elif self.search.ranks is None and not self.tuned.keys() - {None, 0}:
             ranks += [3, 5, 6]
         tuning = tuning_repeats(self.search.repeats)
-        members = []
+        member, members = self.laboratory.member, []
         for rank in ranks:
             fixed = self.search.baseline_rate if rank is None else self.search.adapter_rate
             rates = grid(rank) if fixed is None else (fixed,)
-            members += [Member(rank, rate, k, epochs) for rate in rates for k in range(tuning)]
+            members += [member(rank, rate, k, epochs) for rate in rates for k in range(tuning)]
             members += [
-                Member(rank, rates[0], k, epochs) for k in range(tuning, self.search.repeats)
+                member(rank, rates[0], k, epochs) for k in range(tuning, self.search.repeats)
             ]
         return self.laboratory.work(members)

@@ -69,7 +69,7 @@ def still_rising(laboratory: Laboratory, runs: list[Run]) -> bool:
 
 def _best_run(laboratory: Laboratory, epochs: int) -> Run:
     tuned = tune(laboratory, [None], epochs=epochs, repeats=1)[None]
-    run = laboratory.run(Member(None, tuned.learning_rate, 0, epochs))
+    run = laboratory.run(laboratory.member(None, tuned.learning_rate, 0, epochs))
     assert run is not None
     return run
 

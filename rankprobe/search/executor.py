@@ -13,10 +13,10 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Protocol
 
 from rankprobe.errors import ConfigError, TrainingError
-from rankprobe.records import Member, Run
+from rankprobe.records import Run
 from rankprobe.search.bench import Bench, Tick
+from rankprobe.search.cohorts import Cohort
 
-Cohort = tuple[Member, ...]
 ATTEMPTS = 3  # times that a cohort is started before a dying worker is an error
 
 

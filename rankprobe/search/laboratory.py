@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from rankprobe.lowrank import count_trainable
-from rankprobe.records import Member, Run
+from rankprobe.records import Member, Run, scaffold_index
 from rankprobe.search.bench import Bench
-from rankprobe.search.cohorts import compose
 from rankprobe.search.executor import Executor
 from rankprobe.search.store import Store
 
@@ -35,6 +33,7 @@ class Laboratory:
         executor: Where cohorts train.
         progress: Told what happens.
         bytes_per_member: Memory that one member takes while training.
+        scaffolds: Scaffold seeds that the repeats take turns with.
     """
 
     def __init__(
@@ -45,10 +44,16 @@ class Laboratory:
         progress: Progress,
         *,
         bytes_per_member: int,
+        scaffolds: int,
     ) -> None:
         self.bench, self.store, self.executor = bench, store, executor
         self.progress, self.bytes_per_member = progress, bytes_per_member
+        self.scaffolds = scaffolds
         self.asked: set[Member] = set()
+
+    def member(self, rank: int | None, rate: float, repeat: int, epochs: int) -> Member:
+        """The member of a repeat, with the scaffold that is the repeat's."""
+        return Member(rank, rate, repeat, epochs, scaffold_index(rank, repeat, self.scaffolds))
 
     def obtain(self, members: Iterable[Member]) -> None:
         """See that the members are in the store.
@@ -63,11 +68,7 @@ class Laboratory:
             return
         unfinished = [cohort for cohort in self.store.planned() if missing & set(cohort)]
         left = missing.difference(*unfinished)
-        new = compose(
-            left,
-            bytes_per_member=self.bytes_per_member,
-            baseline_parameters=count_trainable(self.bench.backbone),
-        )
+        new = self.bench.cohorts(left, bytes_per_member=self.bytes_per_member)
         self.store.plan(new)
         for runs in self.executor.train([*unfinished, *new], self.progress.done):
             self.store.record(runs)

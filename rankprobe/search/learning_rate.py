@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rankprobe.records import Member
 from rankprobe.search.laboratory import Laboratory
 from rankprobe.statistics.evidence import TUNING_REPEATS, Candidate, choose_rate
 from rankprobe.statistics.metrics import METRICS
@@ -63,7 +62,7 @@ def tune(
     rates = {rank: list(grid(rank)) for rank in ranks}
     while True:
         laboratory.obtain(
-            Member(rank, rate, repeat, epochs)
+            laboratory.member(rank, rate, repeat, epochs)
             for rank in ranks
             for rate in rates[rank]
             for repeat in range(repeats)
@@ -94,7 +93,8 @@ def candidate(
     laboratory: Laboratory, rank: int | None, rate: float, *, epochs: int, repeats: int
 ) -> Candidate:
     """What is known of one rate of one rank, aligned by repeat."""
-    runs = [laboratory.run(Member(rank, rate, repeat, epochs)) for repeat in range(repeats)]
+    members = (laboratory.member(rank, rate, repeat, epochs) for repeat in range(repeats))
+    runs = [laboratory.run(member) for member in members]
 
     def column(name: str) -> np.ndarray:
         values = [None if run is None else getattr(run, name) for run in runs]

@@ -85,6 +85,7 @@ def measure_task(
                 runner,
                 progress or Silent(),
                 bytes_per_member=setup.bytes_per_member,
+                scaffolds=setup.search.scaffolds,
             )
             driver = Driver(laboratory, setup.search)
             driver.run()
@@ -127,9 +128,7 @@ def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | Non
     task, laboratory = setup.bench.task, driver.laboratory
     laboratory.progress.phase("reading the curve")
     evidence = driver.evidence()
-    reading = read_evidence(
-        evidence, target=config.search.target, floor=config.search.floor, seed=config.seed
-    )
+    reading = read_evidence(evidence, **setup.search.question, seed=config.seed)
     runs = [laboratory.store.runs[member] for member in laboratory.asked]
     failed = sum(run.status != "finished" for run in runs)
     return Result(
@@ -162,6 +161,7 @@ def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | Non
         },
         scope=_scope(config, setup, driver),
         provenance=_provenance(config, setup),
+        epsilon=config.search.epsilon,
         folder=folder,
         evidence=evidence,
     )
@@ -177,10 +177,12 @@ def _scope(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, Any]:
     ]
     scale = backbone.weight_scale
     scale_words = "1/sqrt(fan-in)" if scale == "fan_in" else f"{scale:g}"
+    others = config.search.scaffolds - 1
+    seeds = f"seed {backbone.seed}" + (f" and {others} drawn from it" if others else "")
     return {
         "architecture": f"{backbone.family} {'-'.join(map(str, widths))}, {backbone.activation}, "
         f"dropout {backbone.dropout:g}",
-        "scaffold": f"{backbone.weights}, standard deviation {scale_words}, seed {backbone.seed}",
+        "scaffold": f"{backbone.weights}, standard deviation {scale_words}, {seeds}",
         "adapter": ", ".join(f"{k} {_word(v)}" for k, v in config.adapter.model_dump().items()),
         "optimizer": f"{training.optimizer}, {training.schedule} schedule, "
         f"weight decay {training.weight_decay:g}, batch {training.batch_size}",

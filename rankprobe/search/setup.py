@@ -141,6 +141,8 @@ def _search(config: TaskConfig, adapter: Adapter, largest: int) -> Search:
         baseline_rate=baseline_rate,
         largest=largest,
         with_head=with_head,
+        epsilon=search.epsilon,
+        scaffolds=search.scaffolds,
     )
 
 

@@ -96,7 +96,7 @@ class Store:
         first = len(self.planned())
         with _writing():
             for index, cohort in enumerate(cohorts, start=first):
-                fields = [dataclasses.astuple(member) for member in cohort]
+                fields = [_fields(member) for member in cohort]
                 self._study.set_user_attr(f"cohort {index:06d}", fields)
 
     def record(self, runs: Sequence[Run]) -> None:
@@ -133,7 +133,7 @@ class Store:
 
     def key(self, member: Member) -> str:
         """Hash of everything that decides the member's result."""
-        text = json.dumps([self._hash, *dataclasses.astuple(member)])
+        text = json.dumps([self._hash, *_fields(member)])
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     def _open(self, url: str | None, *, fresh: bool) -> optuna.Study:
@@ -177,7 +177,7 @@ class Store:
             for field in dataclasses.fields(run)
             if field.name != "predictions"
         }
-        fields["member"] = dataclasses.astuple(run.member)
+        fields["member"] = _fields(run.member)
         params: dict[str, Any] = {"learning_rate": run.member.learning_rate}
         spaces: dict[str, Any] = {"learning_rate": FloatDistribution(1e-9, 1e3, log=True)}
         if run.member.rank is not None:
@@ -207,6 +207,12 @@ class Store:
         part = file.with_suffix(".part")
         part.write_bytes(buffer.getvalue())
         part.replace(file)
+
+
+def _fields(member: Member) -> tuple[Any, ...]:
+    """A member as it is recorded: without scaffold 0, as before there were several."""
+    fields = dataclasses.astuple(member)
+    return fields if member.scaffold else fields[:-1]
 
 
 @contextlib.contextmanager

@@ -73,9 +73,8 @@ class Metric:
         return 1.0 if self.higher_is_better else -1.0
 
 
-def standard_error(metric: Metric, compact: Array, target: Array) -> float:
-    """Standard error of a score over the examples of its split; NaN for a single example."""
-    values = metric.influence(compact, target)
+def standard_error(values: Values) -> float:
+    """Standard error of the mean of influence values over examples; NaN for a single one."""
     if len(values) < 2:
         return math.nan
     return float(values.std(ddof=1) / math.sqrt(len(values)))

@@ -7,7 +7,6 @@ from itertools import groupby
 
 import torch
 from torch import Tensor
-from torch.optim.adamw import adamw
 
 BETAS = (0.9, 0.999)
 EPS = 1e-8
@@ -18,6 +17,8 @@ class CohortAdamW:
 
     torch's fused kernel takes one rate a call, so neighbouring members of one rate share a
     call, on slices of the stacks: one pass over memory a step, and no arithmetic of our own.
+    The kernel is called as `torch.optim` calls it, without what it looks up before every call,
+    which takes longer than the update of a small network.
     Padding stays exactly zero, because its gradient and its moments are.
 
     Args:
@@ -37,7 +38,7 @@ class CohortAdamW:
         self.means = self._by_rate([torch.zeros_like(stack) for stack in self.stacks])
         self.squares = self._by_rate([torch.zeros_like(stack) for stack in self.stacks])
         device = self.stacks[0].device
-        self.steps = [[torch.zeros((), device=device) for _ in self.stacks] for _ in self.rates]
+        self.steps = [torch.zeros((), device=device) for _ in self.stacks]
 
     @torch.no_grad()
     def step(self, factor: float) -> None:
@@ -45,23 +46,24 @@ class CohortAdamW:
 
         Tensors that the network did not use have no gradient and stay as they are.
         """
-        used = {i: stack.grad for i, stack in enumerate(self.stacks) if stack.grad is not None}
-        gradients = self._by_rate(list(used.values()))
+        grads = {i: stack.grad for i, stack in enumerate(self.stacks) if stack.grad is not None}
+        used, gradients = list(grads), self._by_rate(list(grads.values()))
+        steps = [self.steps[i] for i in used]
+        torch._foreach_add_(steps, 1)
         for index, rate in enumerate(self.rates):
-            adamw(
+            torch._fused_adamw_(
                 [self.values[index][i] for i in used],
                 gradients[index],
                 [self.means[index][i] for i in used],
                 [self.squares[index][i] for i in used],
                 [],
-                [self.steps[index][i] for i in used],
-                fused=True,
-                amsgrad=False,
+                steps,
+                lr=rate * factor,
                 beta1=BETAS[0],
                 beta2=BETAS[1],
-                lr=rate * factor,
                 weight_decay=self.weight_decay,
                 eps=EPS,
+                amsgrad=False,
                 maximize=False,
             )
         for stack in self.stacks:

@@ -17,7 +17,7 @@ from rankprobe.errors import TrainingError
 from rankprobe.lowrank import Adapter, Scaffold, attach, count_trainable
 from rankprobe.records import Member, Run
 from rankprobe.training.loop import fit
-from rankprobe.training.trainees import build_cohort
+from rankprobe.training.trainees import build_cohort, devices_of, draws_masks
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ def train(
     """Train members together and score them; the runs come in the order of the members.
 
     Args:
-        members: Members of one repeat and one number of epochs; baselines and rank 0 apart
-            from the rest.
+        members: Members of one number of epochs and one scaffold, baselines and rank 0 apart
+            from the rest; of one repeat, unless the network draws no masks.
         backbone: The network, as if for one model; left as it is.
         data: The task.
         protocol: How to train.
@@ -120,12 +120,11 @@ def train(
             with the members named.
     """
     start = time.perf_counter()
-    repeat, epochs = _one_cohort(members)
-    devices = [torch.device(protocol.device)] if protocol.device.startswith("cuda") else []
+    epochs = _one_cohort(members, backbone, data.train_x[:32])
     try:
-        with torch.random.fork_rng(devices):
+        with torch.random.fork_rng(devices_of(data.train_x.device)):
             cohort = build_cohort(backbone, members, protocol, data.train_x[:2])
-            history = fit(cohort, data, protocol, score, repeat=repeat, epochs=epochs, tick=tick)
+            history = fit(cohort, data, protocol, score, epochs=epochs, tick=tick)
             outputs = cohort.evaluate(data.test_x) * data.scale + data.shift
     except (RuntimeError, MemoryError) as error:
         raise TrainingError(f"{_names(members)}: {error}") from error
@@ -135,7 +134,7 @@ def train(
             member,
             [(epoch, scores[index]) for epoch, scores in history],
             outputs[index].cpu().numpy(),
-            trainable_parameters(backbone, member.rank, protocol.adapter),
+            cohort.trainable[index],
             score,
             seconds,
         )
@@ -177,22 +176,32 @@ def _run(
     )
 
 
-def _one_cohort(members: Sequence[Member]) -> tuple[int, int]:
-    """The repeat and the epochs that all members share."""
+def _one_cohort(members: Sequence[Member], backbone: nn.Module, example: Tensor) -> int:
+    """The epochs that all members share, where they can be trained together."""
     kinds = {
-        (m.repeat, m.epochs, "baseline" if m.rank is None else "head" if m.rank == 0 else "adapter")
+        (
+            m.epochs,
+            m.scaffold,
+            "baseline" if m.rank is None else "head" if m.rank == 0 else "adapter",
+        )
         for m in members
     }
     if len(kinds) != 1:
         raise TrainingError(
-            "members trained together share repeat and epochs, with baselines and rank 0 apart "
+            "members trained together share epochs and scaffold, with baselines and rank 0 apart "
             f"from other ranks; these do not: {_names(members)}"
         )
-    return members[0].repeat, members[0].epochs
+    if len({m.repeat for m in members}) != 1 and draws_masks(backbone, example):
+        raise TrainingError(
+            "members trained together share the repeat where the network draws dropout masks; "
+            f"these do not: {_names(members)}"
+        )
+    return members[0].epochs
 
 
 def _names(members: Sequence[Member]) -> str:
     first = members[0]
     rank = "baseline" if first.rank is None else f"rank {first.rank}"
     more = f" and {len(members) - 1} more" if len(members) > 1 else ""
-    return f"{rank}, learning rate {first.learning_rate:g}, repeat {first.repeat}{more}"
+    scaffold = f", scaffold {first.scaffold}" if first.scaffold else ""
+    return f"{rank}, learning rate {first.learning_rate:g}, repeat {first.repeat}{scaffold}{more}"

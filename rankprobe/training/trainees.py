@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import vmap
 
 from rankprobe.lowrank import attach, initial_state
 from rankprobe.lowrank.randomness import integer_seed
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _EVALUATION_VALUES = 16_000_000
 
 State = Mapping[str, Tensor]
+Slot = tuple[dict[str, Any], str, Any]  # what holds a tensor, under which key, and the tensor
 
 
 class Cohort:
@@ -32,11 +33,15 @@ class Cohort:
     tensors are not stacked. Smaller ranks are padded with zeros, which stay zero. A network
     that vmap cannot run is run one member after another; a single member is run as it is.
 
+    Members of several repeats each have a batch of their own, and no masks: a mask belongs to
+    one repeat, and vmap draws one for all.
+
     Args:
         module: The network; its own parameters only give the names.
         trained: Initial trained tensors, one mapping a member.
         constants: Tensors that differ between members and are not trained.
         rates: Peak learning rates, one a member.
+        repeats: Repeats, one a member.
         weight_decay: Decoupled weight decay.
         example: A few inputs, (n, ...), to see whether vmap can run the network.
     """
@@ -47,11 +52,13 @@ class Cohort:
         trained: Sequence[State],
         constants: Sequence[State],
         rates: Sequence[float],
+        repeats: Sequence[int],
         *,
         weight_decay: float,
         example: Tensor,
     ) -> None:
-        self.size = len(trained)
+        self.size, self.repeats = len(trained), tuple(repeats)
+        self.trainable = [sum(value.numel() for value in state.values()) for state in trained]
         self.module = module.to(example.device, example.dtype).requires_grad_(False).train()
         self.stacks = {
             name: _stack([state[name] for state in trained], like=example).requires_grad_()
@@ -66,22 +73,28 @@ class Cohort:
             rates,
             weight_decay=weight_decay,
         )
+        self._slots = _slots(self.module, [*self.stacks, *self.constants])
+        tensors = (0,) * len(self._slots)
+        self._sharing = vmap(self._one, in_dims=(None, *tensors), randomness="same")
+        self._apart = vmap(self._one, in_dims=(0, *tensors), randomness="same")
         self.one_by_one = self.size == 1 or not self._vmap_runs(example)
 
-    def outputs(self, x: Tensor, seed: int) -> Tensor:
+    def outputs(self, x: Tensor, seed: int, *, apart: bool = False) -> Tensor:
         """Outputs in training mode.
 
         Args:
-            x: (batch, ...), shared by all members.
+            x: (batch, ...), shared by all members; or (members, batch, ...).
             seed: Of the dropout masks, which all members share.
+            apart: Whether every member has inputs of its own.
 
         Returns:
             (members, batch, outputs).
         """
         if self.one_by_one:
-            return torch.stack([self._alone(index, x, seed) for index in range(self.size)])
+            own = x if apart else [x] * self.size
+            return torch.stack([self._alone(index, own[index], seed) for index in range(self.size)])
         seed_all(seed, x.device)
-        return self._together(x)
+        return self._together(x, apart=apart)
 
     def update(self, factor: float) -> None:
         """One optimiser step at ``factor`` times every member's peak rate."""
@@ -97,24 +110,33 @@ class Cohort:
         self.module.train()
         return torch.cat(parts, dim=1)
 
-    def _one(self, trained: State, constants: State, x: Tensor) -> Tensor:
-        output: Tensor = functional_call(self.module, {**trained, **constants}, (x,))
+    def _one(self, x: Tensor, *tensors: Tensor) -> Tensor:
+        """The network with these tensors: `torch.func.functional_call` without its overhead."""
+        for slots, tensor in zip(self._slots, tensors, strict=True):
+            for holder, key, _ in slots:
+                holder[key] = tensor
+        try:
+            output: Tensor = self.module(x)
+        finally:
+            for slots in self._slots:
+                for holder, key, own in slots:
+                    holder[key] = own
         return output
 
-    def _together(self, x: Tensor) -> Tensor:
-        run = vmap(self._one, in_dims=(0, 0, None), randomness="same")
-        outputs: Tensor = run(self.stacks, self.constants, x)
+    def _together(self, x: Tensor, *, apart: bool) -> Tensor:
+        run = self._apart if apart else self._sharing
+        outputs: Tensor = run(x, *self.stacks.values(), *self.constants.values())
         return outputs
 
     def _alone(self, index: int, x: Tensor, seed: int) -> Tensor:
         seed_all(seed, x.device)
-        trained = {name: stack[index] for name, stack in self.stacks.items()}
-        return self._one(trained, {name: c[index] for name, c in self.constants.items()}, x)
+        tensors = [*self.stacks.values(), *self.constants.values()]
+        return self._one(x, *(tensor[index] for tensor in tensors))
 
     def _vmap_runs(self, x: Tensor) -> bool:
         try:
             with torch.no_grad():
-                self._together(x)
+                self._together(x, apart=False)
         except (RuntimeError, ValueError, NotImplementedError):
             # A real fault shows up again, and as itself, when one member is run alone.
             return False
@@ -124,33 +146,59 @@ class Cohort:
 def build_cohort(
     backbone: nn.Module, members: Sequence[Member], protocol: TrainingProtocol, example: Tensor
 ) -> Cohort:
-    """The cohort of some members of one repeat: baselines, or adapters.
+    """The cohort of some members: baselines, or adapters of one scaffold.
 
     A baseline starts from torch's own initial values.
     """
     constants: list[dict[str, Tensor]] = [{} for _ in members]
+    repeats = [member.repeat for member in members]
     ranks = [member.rank for member in members if member.rank is not None]
     if ranks:
+        scaffold = protocol.scaffold.sibling(members[0].scaffold)
         module = fuse(
-            attach(backbone, rank=max(ranks), adapter=protocol.adapter, scaffold=protocol.scaffold)
+            attach(backbone, rank=max(ranks), adapter=protocol.adapter, scaffold=scaffold)
         )
         states = [
-            initial_state(module, rank, seed=protocol.seed, repeat=members[0].repeat)
-            for rank in ranks
+            initial_state(module, rank, seed=protocol.seed, repeat=repeat)
+            for rank, repeat in zip(ranks, repeats, strict=True)
         ]
         trained, constants = [state for state, _ in states], [fixed for _, fixed in states]
     else:
-        module = reinitialised(backbone, seed=protocol.seed, repeat=members[0].repeat)
-        start = {name: value.detach().clone() for name, value in module.named_parameters()}
-        trained = [start for _ in members]
+        modules = {k: reinitialised(backbone, seed=protocol.seed, repeat=k) for k in set(repeats)}
+        module = modules[repeats[0]]
+        starts = {
+            k: {name: value.detach().clone() for name, value in network.named_parameters()}
+            for k, network in modules.items()
+        }
+        trained = [starts[repeat] for repeat in repeats]
     return Cohort(
         module,
         trained,
         constants,
         [member.learning_rate for member in members],
+        repeats,
         weight_decay=protocol.weight_decay,
         example=example,
     )
+
+
+def draws_masks(module: nn.Module, example: Tensor) -> bool:
+    """Whether a network draws random numbers while training, as dropout does.
+
+    One that cannot be run counts as one that does.
+
+    Args:
+        module: The network; left as it is.
+        example: A few inputs, (n, ...).
+    """
+    module = copy.deepcopy(module).to(example.device, example.dtype).train()
+    with torch.random.fork_rng(devices_of(example.device)), torch.no_grad():
+        before = _generator_state(example.device)
+        try:
+            module(example)
+        except Exception:  # shows up again, and as itself, in training
+            return True
+        return not torch.equal(before, _generator_state(example.device))
 
 
 def reinitialised(module: nn.Module, *, seed: int, repeat: int) -> nn.Module:
@@ -170,6 +218,26 @@ def seed_all(seed: int, device: torch.device) -> None:
         torch.cuda.manual_seed(seed)
     else:
         torch.default_generator.manual_seed(seed)
+
+
+def devices_of(device: torch.device) -> list[torch.device]:
+    """The devices whose generators are to be forked, beside the CPU's."""
+    return [device] if device.type == "cuda" else []
+
+
+def _generator_state(device: torch.device) -> Tensor:
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+
+def _slots(module: nn.Module, names: Sequence[str]) -> list[list[Slot]]:
+    """Where each named parameter or buffer is held: in several places when they are tied."""
+    places: dict[int, list[Slot]] = {}
+    for layer in module.modules():
+        for held in (layer._parameters, layer._buffers):
+            for key, tensor in held.items():
+                places.setdefault(id(tensor), []).append((held, key, tensor))
+    named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    return [places[id(named[name])] for name in names]
 
 
 def _stack(tensors: Sequence[Tensor], *, like: Tensor) -> Tensor:

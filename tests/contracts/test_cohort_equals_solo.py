@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from rankprobe.backbones.mlp import mlp
-from rankprobe.lowrank import Adapter
+from rankprobe.lowrank import Adapter, layers
 from rankprobe.records import Member, Run
 from rankprobe.training import TrainingData, TrainingProtocol
 from rankprobe.training.loop import fit
@@ -48,8 +48,15 @@ VARIANTS = {
 }
 
 
-def network() -> nn.Module:
-    return mlp((6,), 3, hidden=(12, 9, 5), dropout=0.2)
+@pytest.fixture(autouse=True, params=["merged", "factored"])
+def _form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The networks here are small; large ones compute their layers in the other form."""
+    if request.param == "factored":
+        monkeypatch.setattr(layers, "SMALL_LAYER", 0)
+
+
+def network(dropout: float = 0.2) -> nn.Module:
+    return mlp((6,), 3, hidden=(12, 9, 5), dropout=dropout)
 
 
 def assert_same(run: Run, other: Run, *, tolerance: float = 1e-9) -> None:
@@ -187,6 +194,53 @@ class TestCompanyDoesNotMatter:
         assert_equals_solo([fine], Branching(), protocol())
 
 
+class TestSeveralRepeats:
+    """Members of several repeats in one cohort, each with the batches of its own repeat."""
+
+    MIXED = (
+        Member(1, 0.03, 0, EPOCHS),
+        Member(8, 0.01, 3, EPOCHS),
+        Member(3, 0.003, 0, EPOCHS),
+        Member(3, 0.03, 1, EPOCHS),
+        Member(3, 0.03, 3, EPOCHS),
+    )
+
+    @pytest.mark.parametrize("variant", ["plain", "dora", "adapter head", "all at once"])
+    @pytest.mark.parametrize("objective", ["classification", "regression"])
+    def test_adapters(self, objective: str, variant: str) -> None:
+        settings = protocol(objective, adapter=VARIANTS[variant])  # type: ignore[arg-type]
+        assert not built_cohort(self.MIXED, network(0), settings).one_by_one
+        runs = train_together(self.MIXED, network(0), settings)
+        assert_equals_solo(runs, network(0), settings)
+
+    @pytest.mark.parametrize("rank", [None, 0], ids=["baselines", "rank 0"])
+    @pytest.mark.parametrize("objective", ["classification", "regression"])
+    def test_baselines_and_rank_0(self, objective: str, rank: int | None) -> None:
+        settings = protocol(objective, seed=2)  # type: ignore[arg-type]
+        members = [Member(rank, rate, k, EPOCHS) for rate in (0.01, 0.003) for k in (2, 0, 1)]
+        runs = train_together(members, network(0), settings)
+        assert_equals_solo(runs, network(0), settings)
+
+    @pytest.mark.parametrize("rank", [4, None], ids=["adapter", "baseline"])
+    def test_networks_that_vmap_cannot_run(self, rank: int | None) -> None:
+        members = [Member(rank, 0.01, repeat, EPOCHS) for repeat in (1, 0)]
+        assert built_cohort(members, Masking(), protocol()).one_by_one
+        runs = train_together(members, Masking(), protocol())
+        assert_equals_solo(runs, Masking(), protocol())
+
+    @pytest.mark.parametrize("rank", [3, 0])
+    def test_another_scaffold(self, rank: int) -> None:
+        members = [Member(rank, 0.01, repeat, EPOCHS, 2) for repeat in (2, 5, 8)]
+        runs = train_together(members, network(0), protocol())
+        assert_equals_solo(runs, network(0), protocol())
+        (first,) = train_together([Member(rank, 0.01, 2, EPOCHS)], network(0), protocol())
+        assert not np.allclose(first.predictions, runs[0].predictions)  # type: ignore[arg-type]
+
+    def test_company_does_not_matter(self) -> None:
+        for run in train_together(self.MIXED, network(0), protocol()):
+            assert_same(run, train_together([run.member], network(0), protocol())[0])
+
+
 class TestStacks:
     """What a cohort holds, before and after a training."""
 
@@ -252,7 +306,7 @@ def built_cohort(
 def fit_cohort(cohort: Cohort, settings: TrainingProtocol) -> None:
     data = TrainingData.of(toy_task(settings.objective), dtype=torch.float64)
     with torch.random.fork_rng(devices=[]):
-        fit(cohort, data, settings, raw_score, repeat=0, epochs=EPOCHS)
+        fit(cohort, data, settings, raw_score, epochs=EPOCHS)
 
 
 def trained_cohort(

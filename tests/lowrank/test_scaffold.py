@@ -173,6 +173,21 @@ class TestIndependence:
             assert np.array_equal(there, family.transform(words))
 
 
+class TestSiblings:
+    def test_the_first_is_the_scaffold_itself(self) -> None:
+        scaffold = Scaffold(seed=7, family="binary", scale=0.5)
+        assert scaffold.sibling(0) == scaffold
+
+    def test_others_differ_in_their_seed_alone(self) -> None:
+        scaffold = Scaffold(seed=7, family="binary", scale=0.5)
+        assert scaffold.sibling(1) == Scaffold(seed=2_566_924_123, family="binary", scale=0.5)
+
+    def test_all_seeds_are_different(self) -> None:
+        seeds = [Scaffold(seed=s).sibling(k).seed for s in range(40) for k in range(10)]
+        assert len(set(seeds)) == len(seeds)
+        assert all(0 <= seed < 2**32 for seed in seeds)
+
+
 class TestScale:
     def test_fan_in_is_all_axes_but_the_first(self) -> None:
         unit = draw("conv", (8, 3, 5, 5), seed=42, family="normal")

@@ -113,11 +113,15 @@ def search(**changes: object) -> Search:
 
 
 def laboratory(
-    executor: FakeExecutor, folder: Path | None = None, *, identity: dict[str, object] = IDENTITY
+    executor: FakeExecutor,
+    folder: Path | None = None,
+    *,
+    identity: dict[str, object] = IDENTITY,
+    scaffolds: int = 1,
 ) -> Laboratory:
     store = Store(folder, identity)
     bench = make_bench(executor.task)
-    return Laboratory(bench, store, executor, Silent(), bytes_per_member=1000)
+    return Laboratory(bench, store, executor, Silent(), bytes_per_member=1000, scaffolds=scaffolds)
 
 
 def best_near(rate: float, member: Member) -> float:

@@ -1,11 +1,16 @@
 import random
+from typing import ClassVar
+
+import pytest
 
 from rankprobe.records import Member
-from rankprobe.search.cohorts import LARGEST_COHORT, compose
+from rankprobe.search.cohorts import LARGEST_COHORT, LARGEST_SMALL_COHORT, SMALL_NETWORK, compose
 
 
 def split(members: list[Member], **sizes: int) -> list[tuple[Member, ...]]:
-    return compose(members, **{"bytes_per_member": 1, "baseline_parameters": 10**9, **sizes})
+    """Cohorts of a large network with dropout, unless said otherwise."""
+    settings = {"bytes_per_member": 1, "parameters": 10**9, "draws_masks": True, **sizes}
+    return compose(members, **settings)  # type: ignore[arg-type]
 
 
 def grid(ranks: list[int | None], rates: list[float], repeats: int = 1) -> list[Member]:
@@ -28,10 +33,50 @@ def test_repeats_lengths_and_kinds_are_kept_apart() -> None:
     assert len(kinds) == 5
 
 
+def test_scaffolds_are_kept_apart_and_baselines_have_none() -> None:
+    members = [Member(rank, 0.1, k, 20, k % 2) for rank in (0, 1, 2) for k in range(4)]
+    members += grid([None], [0.1], repeats=4)
+    for small in ({}, TestSmallNetworks.SMALL):
+        cohorts = split(members, **small)
+        assert all(len({m.scaffold for m in cohort}) == 1 for cohort in cohorts)
+        assert len(cohorts) == (5 if small else 12)
+
+
+class TestSmallNetworks:
+    SMALL: ClassVar = {"parameters": SMALL_NETWORK, "draws_masks": False}
+
+    def test_repeats_train_together(self) -> None:
+        members = grid([0, 1, 2, None], [0.1, 0.2], repeats=3)
+        cohorts = split(members, **{**self.SMALL, "parameters": 1000})
+        assert [len(cohort) for cohort in cohorts] == [6, 6, 12]
+        assert [{m.repeat for m in cohort} for cohort in cohorts] == [{0, 1, 2}] * 3
+        rates = [m.learning_rate for m in cohorts[2]]
+        assert rates == sorted(rates)
+
+    def test_lengths_and_kinds_are_kept_apart(self) -> None:
+        members = [*grid([0, 1, None], [0.1], repeats=2), Member(1, 0.1, 0, 40)]
+        assert len(split(members, **self.SMALL)) == 4
+
+    def test_the_result_does_not_depend_on_the_order_of_members(self) -> None:
+        members = grid(list(range(1, 30)), [0.1, 0.01, 0.001], repeats=3)
+        shuffled = random.Random(0).sample(members, len(members))
+        cohorts = split(members, **self.SMALL)
+        assert cohorts == split(shuffled, **self.SMALL)
+        assert len(cohorts) > 1
+        assert max(len(cohort) for cohort in cohorts) <= LARGEST_SMALL_COHORT
+
+    @pytest.mark.parametrize(
+        "other", [{"parameters": SMALL_NETWORK + 1}, {"draws_masks": True}], ids=["large", "masks"]
+    )
+    def test_others_keep_one_repeat_a_cohort(self, other: dict[str, int]) -> None:
+        members = grid([1, 2], [0.1, 0.2], repeats=3)
+        assert split(members, **{**self.SMALL, **other}) == split(members)
+
+
 def test_a_large_baseline_trains_alone_and_small_ones_together() -> None:
     members = grid([None], [0.1, 0.2, 0.3])
-    assert [len(c) for c in split(members, baseline_parameters=10**6)] == [1, 1, 1]
-    assert [len(c) for c in split(members, baseline_parameters=500)] == [3]
+    assert [len(c) for c in split(members, parameters=10**6)] == [1, 1, 1]
+    assert [len(c) for c in split(members, parameters=500)] == [3]
 
 
 def test_cohorts_are_cut_evenly_by_rank() -> None:

@@ -1,6 +1,7 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rankprobe.errors import TrainingError
@@ -47,6 +48,16 @@ def test_listed_ranks_are_measured_exactly() -> None:
 def test_refine_off_leaves_the_ladder_as_it_is() -> None:
     driver = drive(FakeExecutor(make_task(), saturating(6)), refine=False)
     assert measured(driver) == [1, 2, 4, 8, 16]
+
+
+def test_repeats_take_turns_with_the_scaffolds_and_the_baseline_has_none() -> None:
+    executor = FakeExecutor(make_task(), saturating(6))
+    driver = Driver(laboratory(executor, scaffolds=3), search(repeats=5, epochs=None, scaffolds=3))
+    driver.run()
+    assert all(m.scaffold == (m.repeat % 3 if m.rank is not None else 0) for m in executor.trained)
+    assert {m.scaffold for m in executor.trained} == {0, 1, 2}
+    assert all(np.isfinite(item.scores).all() for item in driver.evidence().ranks)
+    assert all(rate.repeats == 2 for rate in driver.rates())
 
 
 def test_no_member_is_trained_twice() -> None:

@@ -1,5 +1,6 @@
 import dataclasses
 import errno
+import json
 import multiprocessing
 import os
 from pathlib import Path
@@ -44,6 +45,33 @@ def test_a_new_process_finds_everything(tmp_path: Path) -> None:
         assert store.runs == {member(): run(), member(8): diverged}
         assert store.planned() == [(member(),), (member(8),), (member(None),)]
         assert store.predictions(member()).tolist() == run().predictions.tolist()  # type: ignore[union-attr]
+
+
+class TestScaffolds:
+    """Scaffold 0 is recorded as before there were several; its members are found again."""
+
+    OTHER = Member(4, 0.01, 1, 20, 1)
+
+    def test_the_first_keeps_its_key_and_its_fields(self, tmp_path: Path) -> None:
+        with Store(tmp_path, IDENTITY) as store:
+            assert store.key(member()) == "3397c9b0b668003242227cfc"
+            store.plan([[member()]])
+            store.record([run()])
+        journal = [json.loads(line) for line in (tmp_path / JOURNAL).read_text().splitlines()]
+        recorded = [entry["user_attr"] for entry in journal if "user_attr" in entry]
+        assert {"cohort 000000": [[4, 0.01, 0, 20]]} in recorded
+        (trial,) = [e["user_attrs"] for e in journal if "run" in e.get("user_attrs", {})]
+        assert trial["run"]["member"] == [4, 0.01, 0, 20]
+
+    def test_others_come_back_as_others(self, tmp_path: Path) -> None:
+        other = dataclasses.replace(run(), member=self.OTHER)
+        with Store(tmp_path, IDENTITY) as store:
+            store.plan([[member(repeat=1)], [self.OTHER]])
+            store.record([run(repeat=1), other])
+        with Store(tmp_path, IDENTITY) as store:
+            assert store.key(self.OTHER) != store.key(member(repeat=1))
+            assert store.runs == {member(repeat=1): run(repeat=1), self.OTHER: other}
+            assert store.planned() == [(member(repeat=1),), (self.OTHER,)]
 
 
 def test_members_are_recorded_once(tmp_path: Path) -> None:

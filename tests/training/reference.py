@@ -115,7 +115,7 @@ def plain_network(backbone: nn.Module, member: Member, settings: TrainingProtoco
     """The network of one member at its own rank, with its initial values."""
     if member.rank is None:
         return reinitialised(backbone, seed=settings.seed, repeat=member.repeat)
-    adapter, scaffold = settings.adapter, settings.scaffold
+    adapter, scaffold = settings.adapter, settings.scaffold.sibling(member.scaffold)
     twin = attach(backbone, rank=member.rank, adapter=adapter, scaffold=scaffold)
     start, _ = initial_state(twin, member.rank, seed=settings.seed, repeat=member.repeat)
     net = copy.deepcopy(backbone)

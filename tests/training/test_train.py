@@ -16,7 +16,7 @@ from rankprobe.errors import TrainingError
 from rankprobe.lowrank import Adapter, Scaffold, attach, count_trainable
 from rankprobe.records import Member, Run
 from rankprobe.training import Score, TrainingData, train, trainees
-from rankprobe.training.trainees import build_cohort, reinitialised
+from rankprobe.training.trainees import build_cohort, draws_masks, reinitialised
 from tests.training.reference import protocol, raw_score, toy_task, train_together
 
 MEMBERS = (Member(1, 0.03, 0, 3), Member(4, 0.01, 0, 3))
@@ -147,6 +147,23 @@ class TestDependsOn:
         assert torch.equal(masks, same)
         assert not torch.equal(masks, other)
 
+    @pytest.mark.parametrize(
+        ("backbone", "expected"),
+        [
+            (network(), True),
+            (mlp((6,), 3, hidden=(12,), dropout=0.0), False),
+            (nn.Sequential(nn.Dropout(0.0), nn.Linear(6, 3)), False),
+            (nn.Sequential(nn.RReLU(), nn.Linear(6, 3)), True),
+            (nn.Linear(7, 3), True),
+        ],
+        ids=["dropout", "none", "p=0", "other noise", "cannot run"],
+    )
+    def test_masks_or_not(self, backbone: nn.Module, expected: bool) -> None:
+        before = torch.get_rng_state()
+        assert draws_masks(backbone.eval(), torch.eye(6) - 0.5) == expected
+        assert torch.equal(torch.get_rng_state(), before)
+        assert not backbone.training
+
     def test_other_scaffolds(self) -> None:
         ours = train_together(MEMBERS, network(), protocol())
         theirs = train_together(MEMBERS, network(), protocol(scaffold=Scaffold(seed=1)))
@@ -243,12 +260,12 @@ class TestErrors:
         ("members", "named"),
         [
             (
-                [Member(2, 0.01, 0, 3), Member(2, 0.01, 1, 3)],
-                "rank 2, learning rate 0.01, repeat 0 and 1 more",
-            ),
-            (
                 [Member(2, 0.01, 3, 3), Member(2, 0.01, 3, 4)],
                 "rank 2, learning rate 0.01, repeat 3 and 1 more",
+            ),
+            (
+                [Member(2, 0.01, 0, 3, 1), Member(2, 0.01, 0, 3)],
+                "rank 2, learning rate 0.01, repeat 0, scaffold 1 and 1 more",
             ),
             (
                 [Member(None, 0.001, 0, 3), Member(2, 0.01, 0, 3), Member(3, 0.01, 0, 3)],
@@ -259,14 +276,23 @@ class TestErrors:
                 "rank 0, learning rate 0.01, repeat 0 and 1 more",
             ),
         ],
-        ids=["repeats", "epochs", "baseline", "rank 0"],
+        ids=["epochs", "scaffold", "baseline", "rank 0"],
     )
     def test_members_that_cannot_train_together(self, members: list[Member], named: str) -> None:
         with pytest.raises(TrainingError) as error:
             train_together(members, network(), protocol())
         assert str(error.value) == (
-            "members trained together share repeat and epochs, with baselines and rank 0 apart "
+            "members trained together share epochs and scaffold, with baselines and rank 0 apart "
             f"from other ranks; these do not: {named}"
+        )
+
+    def test_repeats_share_no_masks(self) -> None:
+        members = [Member(2, 0.01, 0, 3), Member(2, 0.01, 1, 3)]
+        with pytest.raises(TrainingError) as error:
+            train_together(members, network(), protocol())
+        assert str(error.value) == (
+            "members trained together share the repeat where the network draws dropout masks; "
+            "these do not: rank 2, learning rate 0.01, repeat 0 and 1 more"
         )
 
     @pytest.mark.parametrize(
