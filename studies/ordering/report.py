@@ -81,7 +81,7 @@ def block(root: Path) -> str:
         return sentence(root)
     tasks = [measurement for measurement in ORDERING if measurement.name in results]
     parts = [f"**{sentence(root)}**", _orders(root)]
-    parts.append("\n".join(f"- {o.lower} and {o.higher}: {o.why}" for o in _ALL))
+    parts.append("\n".join(f"- {_pair(order, results)}" for order in _ALL))
     if (root / PICTURE).is_file():
         words = "recovery of full training against rank, one line a task"
         parts.append(f"![{words}]({PICTURE.relative_to('ordering')})")
@@ -105,6 +105,17 @@ def _orders(root: Path) -> str:
             ]
             rows.append([f"{order.lower} below {order.higher}", _percent(target), *judged])
     return table(["expected", "at", *networks], rows)
+
+
+def _pair(order: Order, results: Mapping[str, Result]) -> str:
+    """What two tasks have in common, and what rank 1 makes of each."""
+    words = f"{order.lower} and {order.higher}: {order.why}"
+    if order.lower not in results or order.higher not in results:
+        return words
+    lower, higher = (results[name].points[0].recovery for name in (order.lower, order.higher))
+    apart = lower.low > higher.high or higher.low > lower.high
+    shares = f"{percent(round(lower.mean, 3))} and {percent(round(higher.mean, 3))}"
+    return f"{words}; rank 1 recovers {shares}, intervals {'apart' if apart else 'touch'}"
 
 
 def _ranks(root: Path) -> str:

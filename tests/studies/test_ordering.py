@@ -134,6 +134,9 @@ def test_the_readme_shows_every_task_and_every_order(studies: Path) -> None:
         in text
     )
     assert rows["| parity"].endswith("| above 8 | above 8 | above 8 |")
+    two = {n: find(n).result(studies) for n in ("digits-3-8", "digits-ten")}
+    shares = [f"{100 * r.points[0].recovery.mean:.1f} %" for r in two.values() if r is not None]
+    assert f"two classes or ten; rank 1 recovers {' and '.join(shares)}, intervals touch" in text
     # Recovery of nothing is a ratio of noise, so it is not shown.
     assert rows["| digits-shuffled"].endswith("|  |  | no signal | no signal | no signal |")
     made = find("letter").result(studies)
