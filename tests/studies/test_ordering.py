@@ -106,8 +106,8 @@ def measured(studies: Path, suffix: str = "", **others: MinimalRank) -> None:
 def test_the_sentence_counts_what_holds(studies: Path) -> None:
     measured(studies)
     assert sentence(studies) == (
-        "At 95 % of full training 3 of 4 expected orders of tasks hold (penbased below letter: "
-        "unclear, intervals touch), and 1 of 2 that were added later (parity below pairs: "
+        "At 95 % of full training's gain over chance 3 of 4 expected orders of tasks hold "
+        "(penbased below letter: unclear, intervals touch), and 1 of 2 that were added later (parity below pairs: "
         "contrary); permuted labels give the verdict `no_signal`."
     )
 
@@ -115,8 +115,8 @@ def test_the_sentence_counts_what_holds(studies: Path) -> None:
 def test_the_sentence_hides_nothing(studies: Path) -> None:
     measured(studies, digits_shuffled=rank(1, 1, 1), letter=rank(1, 1, 1), parity=rank(1, 1, 1))
     assert sentence(studies) == (
-        "At 95 % of full training 2 of 4 expected orders of tasks hold (penbased below letter: "
-        "contrary; linear below parity: the same), and 2 of 2 that were added later; permuted "
+        "At 95 % of full training's gain over chance 2 of 4 expected orders of tasks hold "
+        "(penbased below letter: contrary; linear below parity: the same), and 2 of 2 that were added later; permuted "
         "labels should give no signal, and give the verdict `resolved`."
     )
 
@@ -157,7 +157,9 @@ def test_other_networks_stand_beside(studies: Path) -> None:
     assert "| digits-3-8 below digits-ten | 95 % | the same | holds | not measured yet |" in text
     assert "| task | 95 %, 32-16 | 95 %, 64-32 | 95 %, 128-64 | 99 %, 32-16 |" in text
     assert "| digits-ten | 1 (1 to 1) | 3 (2 to 4) |  | 1 (1 to 1) | 3 (2 to 4) |  |" in text
-    assert sentence(studies).startswith("At 95 % of full training 3 of 4 expected orders")
+    assert sentence(studies).startswith(
+        "At 95 % of full training's gain over chance 3 of 4 expected"
+    )
 
 
 def test_before_all_is_measured_the_readme_says_how(studies: Path) -> None:
