@@ -57,7 +57,8 @@ def sentence(root: Path) -> str:
         return not_measured(f"python -m studies.run {' '.join(missing)}")
     expected, later = _held(ORDERS, results), _held(LATER, results)
     outcome = f"At 95 % of full training's gain over chance {expected[0]} of {len(ORDERS)} "
-    outcome += f"expected orders of tasks hold{expected[1]}, and {later[0]} of {len(LATER)} that were added later{later[1]}"
+    outcome += f"expected orders of tasks hold{expected[1]}, and {later[0]} of {len(LATER)} that "
+    outcome += f"were added later{later[1]}"
     shuffled = results[WITHOUT_SIGNAL].minimal_rank.verdict
     verb = "give" if without_signal(results) else "should give no signal, and give"
     return f"{outcome}; permuted labels {verb} the verdict `{shuffled}`."

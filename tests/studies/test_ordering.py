@@ -107,8 +107,8 @@ def test_the_sentence_counts_what_holds(studies: Path) -> None:
     measured(studies)
     assert sentence(studies) == (
         "At 95 % of full training's gain over chance 3 of 4 expected orders of tasks hold "
-        "(penbased below letter: unclear, intervals touch), and 1 of 2 that were added later (parity below pairs: "
-        "contrary); permuted labels give the verdict `no_signal`."
+        "(penbased below letter: unclear, intervals touch), and 1 of 2 that were added later "
+        "(parity below pairs: contrary); permuted labels give the verdict `no_signal`."
     )
 
 
@@ -116,8 +116,8 @@ def test_the_sentence_hides_nothing(studies: Path) -> None:
     measured(studies, digits_shuffled=rank(1, 1, 1), letter=rank(1, 1, 1), parity=rank(1, 1, 1))
     assert sentence(studies) == (
         "At 95 % of full training's gain over chance 2 of 4 expected orders of tasks hold "
-        "(penbased below letter: contrary; linear below parity: the same), and 2 of 2 that were added later; permuted "
-        "labels should give no signal, and give the verdict `resolved`."
+        "(penbased below letter: contrary; linear below parity: the same), and 2 of 2 that "
+        "were added later; permuted labels should give no signal, and give the verdict `resolved`."
     )
 
 
