@@ -8,7 +8,7 @@ asks for the same members again and finds them there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,14 @@ from rankprobe.lowrank import adapted_layers, attach, count_trainable
 from rankprobe.records import Member, Rate, Run
 from rankprobe.search.epochs import choose_epochs, still_rising
 from rankprobe.search.laboratory import Laboratory
-from rankprobe.search.learning_rate import Tuned, candidate, grid, tune, tuning_repeats
+from rankprobe.search.learning_rate import (
+    Tuned,
+    candidate,
+    grid,
+    paired_error,
+    tune,
+    tuning_repeats,
+)
 from rankprobe.search.narrow import narrow
 from rankprobe.search.refine import beside, between, first_rungs, next_rungs
 from rankprobe.search.sequential import Step
@@ -77,6 +84,7 @@ class Driver:
         self.tuned: dict[int | None, Tuned] = {}
         self.epochs = search.epochs or 0
         self.converged = True
+        self._paired: dict[tuple[int | None, float], float | None] = {}
         self.repeats: dict[int | None, int] = {}  # of the ranks that have more than others
         self.design: dict[str, Any] = {}
 
@@ -141,7 +149,8 @@ class Driver:
             below, reaching = self._bracket()
             if reaching is None or not (inside := between(below or 0, reaching)):
                 break
-            if len(inside) == 1 and self._noise_decides(below, reaching):
+            alone = reaching - (below or 0) == 2  # a single rank between is always worth it
+            if len(inside) == 1 and not alone and self._noise_decides(below, reaching):
                 break
             self._measure(inside, "between ranks")
         answer = find_minimal_rank(self.evidence(), **self.search.question)
@@ -213,7 +222,7 @@ class Driver:
             for run in runs
         ]
         tuned = self.tuned[rank]
-        tried = [self._candidate(rank, rate) for rate in tuned.candidates]
+        tried = [self._tried(tuned, rate) for rate in tuned.candidates]
         chosen = self._candidate(rank, tuned.learning_rate)
         flags = ["rate_at_edge"] if tuned.at_edge else []
         if not self.converged if rank is None else still_rising(laboratory, self._finished(rank)):
@@ -234,6 +243,20 @@ class Driver:
     def _candidate(self, rank: int | None, rate: float) -> Candidate:
         repeats = len(self._repeats(rank))
         return candidate(self.laboratory, rank, rate, epochs=self.epochs, repeats=repeats)
+
+    def _tried(self, tuned: Tuned, rate: float) -> Candidate:
+        """A rate beside the chosen one; evidence is asked for again and again."""
+        key = (tuned.rank, rate)
+        if key not in self._paired:
+            self._paired[key] = paired_error(
+                self.laboratory,
+                tuned.rank,
+                rate,
+                tuned.learning_rate,
+                epochs=self.epochs,
+                repeats=self.search.repeats,
+            )
+        return replace(self._candidate(tuned.rank, rate), paired_error=self._paired[key])
 
     def _finished(self, rank: int | None) -> list[Run]:
         runs = [self.laboratory.run(self._member(rank, repeat)) for repeat in self._repeats(rank)]

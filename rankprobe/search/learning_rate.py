@@ -103,6 +103,37 @@ def candidate(
     return Candidate(rate, column("validation"), column("validation_error"), column("test"))
 
 
+def paired_error(
+    laboratory: Laboratory,
+    rank: int | None,
+    rate: float,
+    chosen: float,
+    *,
+    epochs: int,
+    repeats: int,
+) -> float | None:
+    """`Candidate.paired_error` of a rate beside the chosen one.
+
+    Of validation only scores are kept, so the spread of the difference from example to example
+    is taken from the test predictions of the same trainings.
+
+    Returns:
+        ``None`` where a tuning repeat of either rate failed.
+    """
+    if rate == chosen:
+        return 0.0
+    task, store = laboratory.bench.task, laboratory.store
+    influence, tuning = METRICS[task.metric].influence, tuning_repeats(repeats)
+    difference = np.zeros(len(task.test))
+    for repeat in range(tuning):
+        for sign, at in ((1.0, rate), (-1.0, chosen)):
+            run = laboratory.run(laboratory.member(rank, at, repeat, epochs))
+            if run is None or run.status != "finished":
+                return None
+            difference += sign * influence(store.predictions(run.member), task.test.y) / tuning
+    return float(difference.std() / np.sqrt(len(task.validation)))
+
+
 def tuning_repeats(repeats: int) -> int:
     """Repeats that rates are chosen on, of all repeats."""
     return min(TUNING_REPEATS, repeats)

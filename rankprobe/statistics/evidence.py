@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,12 +24,16 @@ class Candidate:
         validation: Validation scores, (repeats,).
         validation_error: Their standard errors over the validation examples, (repeats,).
         test: Test scores of the same trainings, (repeats,).
+        paired_error: Standard error, from the finite validation set, of the difference between
+            the mean validation scores of this rate and the chosen one on the tuning repeats.
+            ``None`` where it is not known.
     """
 
     learning_rate: float
     validation: NDArray[np.float64]
     validation_error: NDArray[np.float64]
     test: NDArray[np.float64]
+    paired_error: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +117,8 @@ def choose_rate(candidates: Sequence[Candidate], *, higher_is_better: bool) -> C
     """The candidate with the best mean validation score over the tuning repeats.
 
     A rate at which one of them failed is not eligible, unless that is so at every rate:
-    then the rates with the most finished repeats compete. Ties go to the smaller rate.
+    then the rates with the most finished repeats compete. Of rates that tie the middle one is
+    taken: on a plateau the smallest is the one that hardly trains.
 
     Raises:
         TrainingError: No candidate finished a single tuning repeat.
@@ -127,7 +131,9 @@ def choose_rate(candidates: Sequence[Candidate], *, higher_is_better: bool) -> C
             "check the scale of the inputs and targets, or set a smaller `learning_rate`"
         )
     sign = 1.0 if higher_is_better else -1.0
-    return min(eligible, key=lambda item: (-sign * _tuning_score(item), item.learning_rate))
+    best = max(sign * _tuning_score(item) for item in eligible)
+    tied = [item for item in eligible if sign * _tuning_score(item) == best]
+    return sorted(tied, key=lambda item: item.learning_rate)[(len(tied) - 1) // 2]
 
 
 def eligible_rates(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -148,16 +154,16 @@ def tuning_variance(
 
     The choice is made again on validation scores with fresh noise (over repeats and over
     validation examples); the variance is that of the test scores, on the tuning repeats, of the
-    rates so chosen. Zero where one rate stands out. Noise of different rates is drawn
-    independently though they share examples, which errs on the wide side.
+    rates so chosen. Zero where one rate stands out. Rates share repeats and validation examples,
+    so their noise is that of their differences from the chosen rate: two rates that end in all
+    but the same network differ in little else than what they are.
     """
     rates = [item for item in eligible_rates(candidates) if np.isfinite(_tuning_gap(item, item))]
     chosen = [item for item in rates if item.learning_rate == learning_rate]
     if not chosen or len(rates) < 2:
         return 0.0
     means = np.array([_tuning_score(item) for item in rates])
-    # One scale for all rates: where a repeat collapsed, the scatter is no chance to be the best.
-    noise = math.sqrt(np.median([_tuning_noise(item) for item in rates]))
+    noise = np.sqrt(_tuning_noise(rates, chosen[0]))
     draws = means + noise * generator.standard_normal((_CHOICES, len(rates)))
     again = (draws if higher_is_better else -draws).argmax(axis=1)
     gaps = np.array([_tuning_gap(item, chosen[0]) for item in rates])
@@ -171,13 +177,33 @@ def _tuning_score(candidate: Candidate) -> float:
     return float(np.nanmean(candidate.validation[:TUNING_REPEATS]))
 
 
-def _tuning_noise(candidate: Candidate) -> float:
-    scores = candidate.validation[:TUNING_REPEATS]
-    scores = scores[np.isfinite(scores)]
-    over_repeats = float(scores.var(ddof=1)) / len(scores) if len(scores) > 1 else 0.0
+def _tuning_noise(rates: Sequence[Candidate], chosen: Candidate) -> NDArray[np.float64]:
+    """Variance of each rate's mean validation score beside the chosen rate's, (rates,).
+
+    The scatter over two repeats is itself uncertain, and at a rate where one of them collapsed
+    it is no chance to be the best: no rate is given more of it than the median rate has.
+    """
+    if any(item.paired_error is None for item in rates):
+        return np.full(len(rates), np.median([_unpaired_noise(item) for item in rates]))
+    scatter = np.array([_over_repeats(item.validation - chosen.validation) for item in rates])
+    others = np.array([item is not chosen for item in rates])
+    examples = np.array([item.paired_error for item in rates], dtype=np.float64) ** 2
+    return np.asarray(np.minimum(scatter, np.median(scatter[others])) + examples)
+
+
+def _unpaired_noise(candidate: Candidate) -> float:
+    """Variance of a mean validation score by itself, which errs on the wide side."""
     errors = candidate.validation_error[:TUNING_REPEATS]
     errors = errors[np.isfinite(errors)]
-    return over_repeats + (float(np.mean(errors**2)) if len(errors) else 0.0)
+    examples = float(np.mean(errors**2)) if len(errors) else 0.0
+    return _over_repeats(candidate.validation) + examples
+
+
+def _over_repeats(scores: NDArray[np.float64]) -> float:
+    """Variance of a mean over the tuning repeats, from their scatter; 0 for a single one."""
+    tuning = scores[:TUNING_REPEATS]
+    tuning = tuning[np.isfinite(tuning)]
+    return float(tuning.var(ddof=1)) / len(tuning) if len(tuning) > 1 else 0.0
 
 
 def _tuning_gap(candidate: Candidate, other: Candidate) -> float:
