@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rankprobe.lowrank import adapted_layers, attach, count_trainable
 from rankprobe.records import Member, Rate, Run
@@ -29,6 +30,7 @@ class Search:
         repeats: Repeats of every rank.
         target: Share of full training's gain over the floor.
         floor: ``auto``, ``none``, ``chance`` or ``head``.
+        epsilon: When given, a rank must come within it of full training instead.
         ranks: Ranks to measure, exactly these; ``None``: the ladder and what follows.
         refine: Measure between the rungs.
         epochs: Length of every training; ``None``: found by the baseline.
@@ -50,6 +52,12 @@ class Search:
     largest: int
     with_head: bool
     scaffolds: int = 1
+    epsilon: float | None = None
+
+    @property
+    def question(self) -> dict[str, Any]:
+        """What is asked of the evidence, as `find_minimal_rank` takes it."""
+        return {"target": self.target, "epsilon": self.epsilon, "floor": self.floor}
 
 
 class Driver:
@@ -60,6 +68,7 @@ class Driver:
         self.tuned: dict[int | None, Tuned] = {}
         self.epochs = search.epochs or 0
         self.converged = True
+        self._counts: dict[int, tuple[int, int]] = {}
 
     def run(self) -> Evidence:
         """Measure until the question is answered; returns everything measured."""
@@ -119,9 +128,7 @@ class Driver:
             if len(inside) == 1 and self._noise_decides(below, reaching):
                 break
             self._measure(inside, "between ranks")
-        answer = find_minimal_rank(
-            self.evidence(), target=self.search.target, floor=self.search.floor
-        )
+        answer = find_minimal_rank(self.evidence(), **self.search.question)
         if "imprecise" in answer.flags and (
             ranks := beside(answer, self._ranks(), self.search.largest)
         ):
@@ -129,9 +136,7 @@ class Driver:
 
     def _noise_decides(self, below: int | None, reaching: int) -> bool:
         """Whether both ends of a gap are too close to the target for more ranks to help."""
-        answer = find_minimal_rank(
-            self.evidence(), target=self.search.target, floor=self.search.floor
-        )
+        answer = find_minimal_rank(self.evidence(), **self.search.question)
         low, high = answer.low or 1, answer.high
         return low <= (below or 0) and (high is None or high > reaching)
 
@@ -160,7 +165,7 @@ class Driver:
         self.laboratory.obtain(self._member(rank, k) for rank in new for k in self._repeats())
 
     def _bracket(self) -> tuple[int | None, int | None]:
-        return bracket(self.evidence(), target=self.search.target, floor=self.search.floor)
+        return bracket(self.evidence(), **self.search.question)
 
     def _ranks(self) -> list[int]:
         return sorted(rank for rank in self.tuned if rank)
@@ -209,9 +214,12 @@ class Driver:
         """All trained parameters, and those that belong to adapters."""
         bench = self.laboratory.bench
         if rank is None:
-            return count_trainable(bench.backbone), 0
-        twin = attach(bench.backbone, rank=rank, adapter=bench.protocol.adapter)
-        return count_trainable(twin), sum(map(count_trainable, adapted_layers(twin).values()))
+            return bench.parameters, 0
+        if rank not in self._counts:
+            twin = attach(bench.backbone, rank=rank, adapter=bench.protocol.adapter)
+            of_adapters = sum(map(count_trainable, adapted_layers(twin).values()))
+            self._counts[rank] = count_trainable(twin), of_adapters
+        return self._counts[rank]
 
     def _rate(self, rank: int | None, rate: float) -> Rate:
         repeats = range(tuning_repeats(self.search.repeats))

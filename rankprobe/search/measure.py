@@ -128,9 +128,7 @@ def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | Non
     task, laboratory = setup.bench.task, driver.laboratory
     laboratory.progress.phase("reading the curve")
     evidence = driver.evidence()
-    reading = read_evidence(
-        evidence, target=config.search.target, floor=config.search.floor, seed=config.seed
-    )
+    reading = read_evidence(evidence, **setup.search.question, seed=config.seed)
     runs = [laboratory.store.runs[member] for member in laboratory.asked]
     failed = sum(run.status != "finished" for run in runs)
     return Result(
@@ -163,6 +161,7 @@ def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | Non
         },
         scope=_scope(config, setup, driver),
         provenance=_provenance(config, setup),
+        epsilon=config.search.epsilon,
         folder=folder,
         evidence=evidence,
     )

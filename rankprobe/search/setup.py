@@ -142,6 +142,7 @@ def _search(config: TaskConfig, adapter: Adapter, largest: int) -> Search:
         largest=largest,
         with_head=with_head,
         scaffolds=search.scaffolds,
+        epsilon=search.epsilon,
     )
 
 

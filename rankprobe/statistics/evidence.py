@@ -47,6 +47,8 @@ class RankEvidence:
         adapter_parameters: Those of them that belong to adapters (A, B and beta).
         flags: ``not_converged``, ``rate_at_edge``.
         candidates: Every rate tried; empty when the rate was given.
+        planned: Number of repeats that were trained, the first ones; ``None``: all of them. The
+            scores of those that were not are NaN, and no failure.
     """
 
     rank: int | None
@@ -57,6 +59,12 @@ class RankEvidence:
     adapter_parameters: int = 0
     flags: tuple[str, ...] = ()
     candidates: tuple[Candidate, ...] = field(default=(), repr=False)
+    planned: int | None = None
+
+    @property
+    def failed(self) -> int:
+        """How many of the repeats that were trained have no score."""
+        return int(np.isnan(self.scores[: self.planned]).sum())
 
     def __post_init__(self) -> None:
         finished = [bool(np.isfinite(score)) for score in self.scores]
@@ -79,6 +87,7 @@ class Evidence:
         chance: `Metric.chance_influence` on the test split, (examples,); its mean is the score.
         head: Rank 0, when measured.
         flags: Flags of the data: ``imbalanced``, ``duplicates_across_splits``.
+        scaffolds: Number of scaffold seeds; repeat k has scaffold k modulo this number.
     """
 
     metric: str
@@ -88,6 +97,7 @@ class Evidence:
     chance: NDArray[np.float64] = field(repr=False)
     head: RankEvidence | None = None
     flags: tuple[str, ...] = ()
+    scaffolds: int = 1
 
     def __post_init__(self) -> None:
         ranks = [item.rank for item in self.ranks]

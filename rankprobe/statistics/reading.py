@@ -10,14 +10,10 @@ import numpy as np
 from rankprobe.records import Baseline, Curve, Interval, MinimalRank, Point
 from rankprobe.statistics.evidence import Evidence
 from rankprobe.statistics.fit import fit_curve
+from rankprobe.statistics.guards import beats_baseline
 from rankprobe.statistics.metrics import Metric
-from rankprobe.statistics.minimal_rank import (
-    Standing,
-    beats_baseline,
-    find_bracket,
-    minimal_rank,
-    stand,
-)
+from rankprobe.statistics.minimal_rank import find_bracket, minimal_rank
+from rankprobe.statistics.standing import Criterion, Standing, stand
 from rankprobe.statistics.table import Floor, Row, ScoreTable, resolve_floor, tabulate
 from rankprobe.statistics.variance import ratio
 
@@ -53,6 +49,7 @@ def read_evidence(
     evidence: Evidence,
     *,
     target: float,
+    epsilon: float | None = None,
     floor: str = "auto",
     targets: Sequence[float] = (0.9, 0.95, 0.99),
     confidence: float = 0.95,
@@ -63,6 +60,8 @@ def read_evidence(
     Args:
         evidence: What was measured.
         target: Share of full training's gain over the floor that a rank must reach.
+        epsilon: When given, the minimal rank must come within this of full training instead,
+            in the metric's units.
         floor: ``auto``, ``none``, ``chance`` or ``head``.
         targets: Other targets to answer for.
         confidence: Level of all intervals.
@@ -80,16 +79,18 @@ def read_evidence(
     """
     resolved = resolve_floor(evidence.metric, floor)
     table = tabulate(evidence, seed=seed)
-    standings = stand(table, target=target, floor=resolved, confidence=confidence)
-    answers = {
-        repr(float(q)): minimal_rank(table, target=q, floor=resolved, confidence=confidence)
-        for q in sorted({*targets, target})
-    }
+    criterion = Criterion.of(target, epsilon)
+    standings = stand(table, criterion=criterion, floor=resolved, confidence=confidence)
+
+    def answered(asked: Criterion) -> MinimalRank:
+        return minimal_rank(table, criterion=asked, floor=resolved, confidence=confidence)
+
+    answers = {repr(float(q)): answered(Criterion(q)) for q in sorted({*targets, target})}
     among = len(standings)
     points = tuple(_point(table, item, confidence=confidence, among=among) for item in standings)
     floor_score = float(np.nanmean(table.floor_values(resolved)))
     baseline = _baseline(table, confidence=confidence)
-    answer = answers[repr(float(target))]
+    answer = answers[repr(float(target))] if epsilon is None else answered(criterion)
     below, reaching = find_bracket(table, standings, confidence=confidence)
     curve = fit_curve(
         np.array([float(point.rank) for point in points]),
@@ -97,7 +98,9 @@ def read_evidence(
         np.array([table.score(item.row).error for item in standings]),
         higher_is_better=table.metric.higher_is_better,
         crossing=None if answer.value is None or reaching is None else (below, reaching),
-        level=floor_score + target * (baseline.mean - floor_score),
+        level=floor_score
+        + criterion.share * (baseline.mean - floor_score)
+        - table.metric.sign * criterion.margin,
         confidence=confidence,
         seed=seed,
     )
@@ -119,7 +122,10 @@ def _point(table: ScoreTable, standing: Standing, *, confidence: float, among: i
     flags = _row_flags(row)
     if beats_baseline(standing, confidence=confidence, among=among):
         flags += ("adapter_beats_baseline",)
-    score = _score_interval(table, row, confidence)
+    score, level = _score_interval(table, row, confidence), (1.0 + confidence) / 2.0
+    recovery = ratio(standing.pair, level)
+    over_chance = table.gains(row, table.baseline, floor=table.floor_values("chance"))
+    assert over_chance is not None, "a standing has a repeat to compare"
     return Point(
         rank=row.rank,
         mean=score.mean,
@@ -128,9 +134,22 @@ def _point(table: ScoreTable, standing: Standing, *, confidence: float, among: i
         scores=_finished_scores(row),
         learning_rate=row.evidence.learning_rate,
         trainable=row.evidence.trainable,
-        recovery=ratio(standing.pair, (1.0 + confidence) / 2.0),
+        recovery=recovery,
         flags=flags,
+        over_chance=ratio(over_chance, level),
+        p_value=standing.p_value,
+        non_inferior=standing.surely_reaches if standing.p_value is not None else None,
+        variance=_variance(standing),
     )
+
+
+def _variance(standing: Standing) -> dict[str, float]:
+    """Variance of a recovery by source, to first order; empty where there is no recovery."""
+    first, second = (float(value) for value in standing.pair.mean)
+    if second <= 0.0:
+        return {}
+    parts = standing.pair.sources(1.0, -first / second)
+    return {source: part / second**2 for source, part in parts.items()}
 
 
 def _baseline(table: ScoreTable, *, confidence: float) -> Baseline:
@@ -148,7 +167,7 @@ def _baseline(table: ScoreTable, *, confidence: float) -> Baseline:
 
 
 def _row_flags(row: Row) -> tuple[str, ...]:
-    failed = () if row.finished.all() else ("failed_members",)
+    failed = ("failed_members",) if row.evidence.failed else ()
     return (*row.evidence.flags, *failed)
 
 

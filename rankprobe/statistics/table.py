@@ -84,14 +84,15 @@ class ScoreTable:
         is no such repeat.
         """
         tables = self.metric.sign * (np.stack([row.values for row in rows]) - floor)
-        paired = tables[:, np.isfinite(tables).all(axis=(0, 2)), :]
-        if paired.shape[1] == 0:
+        finished = np.flatnonzero(np.isfinite(tables).all(axis=(0, 2)))
+        if len(finished) == 0:
             return None
         return moments(
-            paired,
+            tables[:, finished, :],
             tuning=tuple(row.tuning for row in rows),
             scores=tuple(float(np.nanmean(row.values)) for row in rows),
             pseudo_weight=self.metric.pseudo_weight(self.evidence.target_values),
+            scaffolds=finished % self.evidence.scaffolds if self.evidence.scaffolds > 1 else None,
         )
 
     def score(self, row: Row) -> Estimate:

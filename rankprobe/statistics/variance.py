@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 from rankprobe.records import Interval
 
@@ -43,6 +43,16 @@ class Estimate:
         """One-sided upper limit."""
         return self.mean + self._margin(level)
 
+    def p_value(self) -> float:
+        """One-sided p-value of the hypothesis that the mean is not above 0."""
+        if self.error == 0.0:
+            return 0.0 if self.mean >= 0.0 else 1.0
+        return float(stdtr(self.degrees, -self.mean / self.error))
+
+    def shifted(self, by: float) -> Estimate:
+        """The same estimate of a mean moved by a known amount."""
+        return Estimate(self.mean + by, self.error, self.degrees)
+
     def _margin(self, level: float) -> float:
         return 0.0 if self.error == 0.0 else float(stdtrit(self.degrees, level)) * self.error
 
@@ -54,11 +64,14 @@ class Moments:
     Attributes:
         mean: Means, (k,).
         repeats: Covariance of row means, over R; zero for a single repeat, where it is unknown.
+            Where several repeats share a scaffold, rows are scaffolds.
         examples: Covariance of column means, over n.
         rest: Covariance of what rows and columns leave, over R n: counted by both of them.
         tuning: Covariance from the choice of learning rates.
         n_repeats: R.
         n_examples: n.
+        within: The part of ``repeats`` that comes from repeats of one scaffold; ``None`` where
+            rows are repeats, and all of it does.
     """
 
     mean: Values
@@ -68,6 +81,7 @@ class Moments:
     tuning: Values
     n_repeats: int
     n_examples: int
+    within: Values | None = None
 
     def contrast(self, *weights: float) -> Estimate:
         """The weighted sum of the k means, with its error.
@@ -87,6 +101,23 @@ class Moments:
         degrees = variance**2 / scatter if scatter > 0.0 else float(columns)
         return Estimate(float(w @ self.mean), math.sqrt(variance), max(degrees, 1.0))
 
+    def sources(self, *weights: float) -> dict[str, float]:
+        """The variance of a weighted sum by source; the parts add up to that of `contrast`.
+
+        ``repeats`` falls with the number of repeats (what is of neither repeats nor examples
+        is counted here), ``test_set`` with that of test examples, ``learning_rate`` with
+        neither; ``scaffolds`` is there where several repeats share a scaffold.
+        """
+        w = np.array(weights)
+        rows, columns, rest, tuning = (
+            float(w @ part @ w) for part in (self.repeats, self.examples, self.rest, self.tuning)
+        )
+        parts = {"repeats": rows, "test_set": max(columns - rest, columns - rows, 0.0)}
+        if self.within is not None:
+            within = min(float(w @ self.within @ w), rows)
+            parts |= {"repeats": within, "scaffolds": rows - within}
+        return {**parts, "learning_rate": tuning}
+
 
 def moments(
     tables: Values,
@@ -94,6 +125,7 @@ def moments(
     tuning: tuple[float, ...],
     scores: tuple[float, ...],
     pseudo_weight: float,
+    scaffolds: NDArray[np.intp] | None = None,
 ) -> Moments:
     """Moments of k paired tables, (k, repeats, examples).
 
@@ -105,7 +137,13 @@ def moments(
             table of (right, wrong) by (right, wrong), enter the variance over examples but not
             the mean. Without them 36 right answers out of 36 would be certain (A. Agresti and
             Y. Min, Statistics in Medicine 24 (2005) 729). 0 for none.
+        scaffolds: Index of the scaffold of each repeat, (repeats,). Where repeats share one, the
+            scaffolds are the random draws, so their means stand in for the repeats.
     """
+    within = None
+    if scaffolds is not None and 1 < len(groups := np.unique(scaffolds)) < tables.shape[1]:
+        within = _within(tables.mean(axis=2), scaffolds, groups)
+        tables = np.stack([tables[:, scaffolds == g].mean(axis=1) for g in groups], axis=1)
     k, n_repeats, n_examples = tables.shape
     rows, columns = tables.mean(axis=2), tables.mean(axis=1)
     mean = rows.mean(axis=1)
@@ -121,7 +159,22 @@ def moments(
     if n_examples > 1:
         examples = np.cov(columns).reshape(k, k) / n_examples
     examples = examples + pseudo_weight * _pseudo_examples(np.array(scores)) / n_examples**2
-    return Moments(mean, repeats, examples, rest, np.diag(tuning), n_repeats, n_examples)
+    return Moments(mean, repeats, examples, rest, np.diag(tuning), n_repeats, n_examples, within)
+
+
+def _within(rows: Values, scaffolds: NDArray[np.intp], groups: NDArray[np.intp]) -> Values:
+    """Covariance of the mean of scaffold means from repeats of one scaffold, (k, k).
+
+    Args:
+        rows: Row means, (k, repeats).
+        scaffolds: Index of the scaffold of each repeat.
+        groups: The indices that occur.
+    """
+    parts = [rows[:, scaffolds == g] for g in groups]
+    free = sum(part.shape[1] - 1 for part in parts)
+    left = np.concatenate([part - part.mean(axis=1, keepdims=True) for part in parts], axis=1)
+    share = sum(1.0 / part.shape[1] for part in parts) / len(groups) ** 2
+    return np.asarray(left @ left.T / free * share)
 
 
 def _pseudo_examples(scores: Values) -> Values:

@@ -14,7 +14,8 @@ from rankprobe.errors import ConfigError, TrainingError
 from rankprobe.records import MinimalRank
 from rankprobe.statistics.evidence import Candidate, Evidence
 from rankprobe.statistics.metrics import METRICS
-from rankprobe.statistics.minimal_rank import bracket, find_minimal_rank, stand
+from rankprobe.statistics.minimal_rank import bracket, find_minimal_rank
+from rankprobe.statistics.standing import Criterion, stand
 from rankprobe.statistics.table import resolve_floor, tabulate
 from rankprobe.statistics.variance import ratio
 from tests.statistics.planted import accuracy_evidence, gaussian_losses, loss_evidence
@@ -255,7 +256,7 @@ def test_only_repeats_that_both_finished_are_compared() -> None:
     evidence = accuracy_evidence(RISING, wobble=0.02)
     whole, part = (tabulate(item) for item in (evidence, _without_repeat(evidence, 4)))
     counts = [
-        stand(table, target=0.95, floor="none", confidence=0.95)[0].pair.n_repeats
+        stand(table, criterion=Criterion(0.95), floor="none", confidence=0.95)[0].pair.n_repeats
         for table in (whole, part)
     ]
     assert counts == [5, 4]
@@ -338,7 +339,7 @@ def test_the_noise_of_a_head_floor_counts() -> None:
     widths = []
     for evidence in (steady, shaky):
         table = tabulate(evidence)
-        pair = stand(table, target=0.95, floor="head", confidence=0.95)[0].pair
+        pair = stand(table, criterion=Criterion(0.95), floor="head", confidence=0.95)[0].pair
         interval = ratio(pair, 0.975)
         widths.append(interval.high - interval.low)
     assert widths[1] > 2 * widths[0]
@@ -507,7 +508,7 @@ def test_intervals_cover_in_a_small_simulation() -> None:
             generator=generator,
         )
         table = tabulate(loss_evidence(losses, chance=1.0))
-        for item in stand(table, target=0.95, floor="chance", confidence=0.95):
+        for item in stand(table, criterion=Criterion(0.95), floor="chance", confidence=0.95):
             interval = ratio(item.pair, 0.975)
             truth = (1.0 - means[item.row.rank]) / 0.9
             recoveries.append(interval.low <= truth <= interval.high)
