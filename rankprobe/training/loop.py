@@ -90,11 +90,13 @@ class Batches:
             orders = np.stack([permutation(key, n) for key in keys])
             self._epoch, self._orders = epoch, torch.from_numpy(orders).to(device)
         rows = self._orders[:, index * self.size : (index + 1) * self.size]
-        if not self.apart:
-            return self.data.train_x[rows[0]], self.data.train_y[rows[0]]
-        # First each repeat's batch, then copies in one piece: faster than row by row.
-        x, y = self.data.train_x[rows], self.data.train_y[rows]
-        return x.index_select(0, self._of), y.index_select(0, self._of)
+        x, y = self._rows(self.data.train_x, rows), self._rows(self.data.train_y, rows)
+        return (x, y) if self.apart else (x[0], y[0])
+
+    def _rows(self, values: Tensor, rows: Tensor) -> Tensor:
+        batches = values.index_select(0, rows.reshape(-1)).view(*rows.shape, *values.shape[1:])
+        # Members get copies of their repeat's batch in one piece: faster than row by row.
+        return batches.index_select(0, self._of) if self.apart else batches
 
     def mask_seed(self, step: int) -> int:
         """Seed of a step's dropout masks; several repeats have no masks, and get any."""
