@@ -11,10 +11,13 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
+import rankprobe
+from rankprobe.reporting import comparison
 from rankprobe.reporting.folder import draw_figure, write_whole
 from rankprobe.reporting.tables import summary
+from studies.calibration import report as calibration
 from studies.catalogue import TUNED, find
 from studies.command import guarded
 from studies.markdown import named_blocks, not_measured, replaced, studies_block
@@ -45,11 +48,12 @@ def redraw(repository: Path = REPOSITORY) -> list[Path]:
 
 
 def _draw_own(studies: Path, figures: Path) -> list[Path]:
-    """The README's pictures: each tuned study, all of them together, and the two checks."""
+    """The README's pictures: each tuned study, all of them together, and the checks."""
     shown = {f"{m.name}.png": m.results(studies) / "curve.png" for m in TUNED}
     shown |= {
         "mnist-paper.png": studies / compare_paper.PICTURE,
         "planted.png": studies / planted.PICTURE,
+        "calibration.png": studies / calibration.PICTURE,
     }
     drawn = [
         write_whole(figures / name, picture.read_bytes())
@@ -69,8 +73,10 @@ def _readme(studies: Path) -> list[Path]:
         return []
     blocks = {
         "example": _example(studies),
+        "comparison": _comparison(studies),
         "studies": studies_block(studies, prefix="studies/"),
         "planted": planted.sentence(studies),
+        "calibration": calibration.headline_table(studies),
         "speed": speed.sentence(studies),
     }
     before = path.read_text(encoding="utf-8")
@@ -84,9 +90,23 @@ def _example(studies: Path) -> str:
     result = measurement.result(studies)
     if result is None:
         return not_measured(f"python -m studies.run {measurement.name}")
+    return _printed(summary(replace(result, folder=None)))
+
+
+def _comparison(studies: Path) -> str:
+    """What comparing the tuned studies prints."""
+    results = [result for m in TUNED if (result := m.result(studies)) is not None]
+    if len(results) < 2:
+        return not_measured(f"python -m studies.run {TUNED[0].name}")
+    shown = [replace(result, folder=None) for result in results]
+    # Settings that differ are printed with the comparison; they do not stop the redrawing.
+    return _printed(comparison.summary(rankprobe.compare(*shown, anyway=True)))
+
+
+def _printed(renderable: RenderableType) -> str:
     console = Console(width=80, file=io.StringIO(), highlight=False)
     with console.capture() as capture:
-        console.print(summary(replace(result, folder=None)))
+        console.print(renderable)
     lines = [line.rstrip() for line in capture.get().splitlines()]
     return "\n".join(["```", *lines, "```"])
 

@@ -4,11 +4,14 @@ Examples:
     ``rankprobe.measure("dataset.yaml").minimal_rank.value``
 
     ``rankprobe.measure(x, y, search={"repeats": 3}).plot()``
+
+    ``rankprobe.compare("runs/letters", "runs/digits").frame()``
 """
 
 from __future__ import annotations
 
-from rankprobe.api import measure
+from rankprobe.api import compare, measure
+from rankprobe.comparison import Comparison
 from rankprobe.errors import (
     ArtifactError,
     ConfigError,
@@ -24,12 +27,14 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ArtifactError",
+    "Comparison",
     "ConfigError",
     "DataError",
     "RankprobeError",
     "Result",
     "StoreError",
     "TrainingError",
+    "compare",
     "load_result",
     "measure",
 ]

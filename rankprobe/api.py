@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rankprobe.errors import ConfigError, StoreError, TrainingError
+from rankprobe.comparison import Comparison
+from rankprobe.errors import ConfigError, Problem, StoreError, TrainingError
 from rankprobe.records import Result
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ def measure(
     storage: str | None = None,
     fresh: bool = False,
     trust: bool = False,
+    sensitivity: bool = False,
     progress: Progress | None = None,
     **settings: Any,
 ) -> Result:
@@ -50,6 +53,8 @@ def measure(
         storage: URL of an Optuna storage; by default a file in the run folder.
         fresh: Throw away what the run folder holds.
         trust: Allow a dataset.yaml to run code of yours.
+        sensitivity: Measure the ranks around the minimal rank again with one setting changed
+            at a time, and say how far it moves; see `rankprobe.search.sensitivity`.
         progress: Told what happens, see `rankprobe.search.laboratory.Progress`.
         **settings: The keys of dataset.yaml, such as ``search={"repeats": 3}``. With a path
             they replace what the file says.
@@ -82,12 +87,20 @@ def measure(
         executor=executor,
         storage=storage,
         fresh=fresh,
+        sensitivity=sensitivity,
         progress=progress,
     )
 
 
 def measure_and_save(
-    config: TaskConfig, task: Task, *, folder: Path | None, **options: Any
+    config: TaskConfig,
+    task: Task,
+    *,
+    folder: Path | None,
+    sensitivity: bool = False,
+    storage: str | None = None,
+    fresh: bool = False,
+    **options: Any,
 ) -> Result:
     """Measure, and write the result beside its store.
 
@@ -95,19 +108,115 @@ def measure_and_save(
         config: Settings.
         task: Data.
         folder: Run folder; ``None`` writes nothing.
+        sensitivity: Also measure how far the minimal rank moves. The result without it is
+            written before that begins, so an interruption does not lose it.
+        storage: As `rankprobe.search.measure.measure_task`; variants have none.
+        fresh: Throw away what the folder holds, variants included.
         **options: As `rankprobe.search.measure.measure_task`.
 
     Raises:
         TrainingError: Also when the result cannot be written: what was measured is kept.
     """
     from rankprobe.search.measure import measure_task
+    from rankprobe.search.sensitivity import forget
 
-    result = measure_task(config, task, folder=folder, **options)
-    if folder is not None:
-        try:
-            result.save()
-        except StoreError as error:
-            raise TrainingError(
-                f"{error}; everything measured is kept, and the same command writes it"
-            ) from error
+    if fresh and folder is not None:
+        forget(folder)
+    result = measure_task(config, task, folder=folder, storage=storage, fresh=fresh, **options)
+    result = _described(result)
+    _save(result)
+    if sensitivity:
+        result = _described(_varied(config, task, result, folder=folder, **options))
+        _save(result)
     return result
+
+
+def _varied(
+    config: TaskConfig, task: Task, result: Result, *, folder: Path | None, **options: Any
+) -> Result:
+    """The result with its answers under changed settings, or the reason why there are none."""
+    from rankprobe.reporting.trust import not_varied
+    from rankprobe.search.sensitivity import vary
+
+    variants = vary(config, task, result, folder=folder, **options)
+    if variants:
+        return replace(result, sensitivity=variants)
+    return replace(result, scope={**result.scope, "sensitivity": not_varied(result)})
+
+
+def _described(result: Result) -> Result:
+    from rankprobe.reporting.methods import methods_paragraph
+
+    return replace(result, methods=methods_paragraph(result))
+
+
+def _save(result: Result) -> None:
+    if result.folder is None:
+        return
+    try:
+        result.save()
+    except StoreError as error:
+        raise TrainingError(
+            f"{error}; everything measured is kept, and the same command writes it"
+        ) from error
+
+
+def compare(
+    *results: Result | str | Path,
+    anyway: bool = False,
+    lower_is_better: bool = False,
+    floor_score: float | None = None,
+) -> Comparison:
+    """Compare the minimal ranks of tasks.
+
+    Args:
+        *results: Results, run folders, result.json files, or .csv files of scores measured
+            elsewhere (see `rankprobe.statistics.foreign`); two tasks or more in all.
+        anyway: Compare tasks that were not measured alike; what differs is in `scope`.
+        lower_is_better: The scores of a .csv are losses.
+        floor_score: Score of the floor of a .csv's scores; by default 0, needed for losses.
+
+    Raises:
+        ConfigError: Tasks that were not measured alike, fewer than two tasks, or a wrong .csv.
+        ArtifactError: A result that cannot be read.
+    """
+    from rankprobe.config import TaskConfig
+    from rankprobe.reporting.comparison import unique_labels
+    from rankprobe.result_file import load_result
+    from rankprobe.statistics.compare import compare_results
+    from rankprobe.statistics.scope import refuse, scope_differences
+
+    read: list[Result] = []
+    plain = any(_is_table(item) for item in results)
+    if not plain and (lower_is_better or floor_score is not None):
+        raise ConfigError(
+            "--lower-is-better and --floor-score are about the scores of a .csv; give one, or "
+            "leave them out: a result knows its own metric and floor"
+        )
+    for item in results:
+        if isinstance(item, Result):
+            read.append(item)
+        elif _is_table(item):
+            from rankprobe.statistics.foreign import read_scores  # scipy: half a second
+
+            read += read_scores(item, lower_is_better=lower_is_better, floor_score=floor_score)
+        else:
+            read.append(load_result(item))
+    if len(read) < 2:
+        found = "one task" if read else "no task"
+        raise ConfigError(
+            Problem(
+                f"there is {found} to compare",
+                hint="give two or more; `rankprobe figure` draws a single one",
+            )
+        )
+    labels = unique_labels(read)
+    defaults = TaskConfig().model_dump(mode="json")
+    differences = scope_differences(read, labels, defaults=defaults)
+    if not anyway:
+        refuse(differences)
+    return compare_results(read, labels, scope=differences)
+
+
+def _is_table(item: Result | str | Path) -> bool:
+    return not isinstance(item, Result) and Path(item).suffix.lower() == ".csv"

@@ -57,9 +57,21 @@ def _parser() -> argparse.ArgumentParser:
     measure.add_argument("--target", type=float, metavar="Q", help="share to reach (0.95)")
     measure.add_argument("--ranks", metavar="1,2,4", help="measure exactly these ranks")
     measure.add_argument("--repeats", type=int, metavar="N", help="repeats of every rank (5)")
+    measure.add_argument(
+        "--precision", type=int, metavar="N", help="add repeats until the interval spans N ranks"
+    )
+    measure.add_argument(
+        "--budget", type=int, metavar="N", help="add none past N trainings (3 times the usual)"
+    )
     measure.add_argument("--workers", type=int, metavar="N", help="train in N local processes")
     measure.add_argument("--executor", metavar="tcp://HOST:PORT", help="train on a Dask cluster")
     measure.add_argument("--storage", metavar="URL", help="record in this database")
+    measure.add_argument(
+        "--sensitivity",
+        action="store_true",
+        help="also measure how far the rank moves under other epochs, batch size, weight decay "
+        "and scaffold seeds (about four times the trainings)",
+    )
     measure.add_argument("--fresh", action="store_true", help="throw away what DIR holds")
     measure.add_argument("--json", action="store_true", help="print the result as JSON alone")
     measure.add_argument("--quiet", action="store_true", help="no progress")
@@ -69,11 +81,46 @@ def _parser() -> argparse.ArgumentParser:
     _task_arguments(check)
     check.set_defaults(command=_check)
 
+    plan = commands.add_parser("plan", help="say how many repeats and which ranks are needed")
+    plan.add_argument("config", type=Path, nargs="?", metavar="dataset.yaml")
+    plan.add_argument(
+        "--from",
+        dest="results",
+        nargs="+",
+        default=[],
+        metavar="RESULT",
+        help="pilot of the task, or results of others: run folders or JSON (runs/NAME)",
+    )
+    plan.add_argument(
+        "--width", type=int, default=1, metavar="W", help="ranks from low to high (1)"
+    )
+    plan.add_argument("--confidence", type=float, default=0.95, metavar="C", help="level (0.95)")
+    plan.add_argument("--json", action="store_true", help="print the plan as JSON alone")
+    _task_options(plan)
+    plan.set_defaults(command=_plan)
+
     init = commands.add_parser("init", help="write a dataset.yaml for a data file")
     init.add_argument("data", type=Path, metavar="DATA", help=".csv, .tsv, .parquet or .npz")
     init.add_argument("--label", metavar="COLUMN", help="column to predict (the last one)")
     init.add_argument("--out", type=Path, metavar="FILE", help="where to (beside the data)")
     init.set_defaults(command=_init)
+
+    compare = commands.add_parser("compare", help="compare the minimal ranks of tasks")
+    compare.add_argument(
+        "results", nargs="+", metavar="RESULT", help="run folder, JSON, or CSV of scores"
+    )
+    compare.add_argument("-o", "--out", type=Path, metavar="FILE", help="figure (comparison.png)")
+    compare.add_argument(
+        "--anyway", action="store_true", help="also when they were not measured alike"
+    )
+    compare.add_argument("--json", action="store_true", help="print the numbers as JSON alone")
+    compare.add_argument(
+        "--lower-is-better", action="store_true", help="the scores of a CSV are losses"
+    )
+    compare.add_argument(
+        "--floor-score", type=float, metavar="X", help="score that counts as nothing, in a CSV (0)"
+    )
+    compare.set_defaults(command=_compare)
 
     for name, default, text in (
         ("figure", "rank.png", "draw results into one figure (.png, .pdf, .svg)"),
@@ -83,11 +130,27 @@ def _parser() -> argparse.ArgumentParser:
         reading.add_argument("results", nargs="+", metavar="RESULT", help="run folder or JSON")
         reading.add_argument("-o", "--out", type=Path, default=Path(default), metavar="FILE")
         reading.set_defaults(command=_figure if name == "figure" else _report)
+
+    calibrate = commands.add_parser("calibrate", help="plant tasks of known rank, and find them")
+    calibrate.add_argument(
+        "--out", type=Path, default=Path("runs/calibration"), metavar="DIR", help="its folder"
+    )
+    calibrate.add_argument(
+        "--seed", type=int, default=20261125, metavar="S", help="draws the tasks"
+    )
+    calibrate.add_argument("--small", action="store_true", help="a few tasks, in minutes")
+    calibrate.add_argument("--workers", type=int, metavar="N", help="processes (one a core)")
+    calibrate.add_argument("--json", action="store_true", help="print the report as JSON alone")
+    calibrate.set_defaults(command=_calibrate)
     return parser
 
 
 def _task_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="dataset.yaml")
+    _task_options(parser)
+
+
+def _task_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, metavar="S", help="replaces the seed of the file")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--trust", action="store_true", help="let the file run code of yours")
@@ -109,6 +172,7 @@ def _measure(options: argparse.Namespace) -> None:
             executor=options.executor,
             storage=options.storage,
             fresh=options.fresh,
+            sensitivity=options.sensitivity,
             progress=watch,
         )
     if options.json:
@@ -124,6 +188,24 @@ def _check(options: argparse.Namespace) -> None:
     from rankprobe.search.check import check_task
 
     _print(check_task(config, task, device=options.device).words())
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from rankprobe.planning.make import make_plan
+
+    plan = make_plan(
+        options.results,
+        wished=options.width,
+        confidence=options.confidence,
+        yaml=None if options.config is None else _load(options),
+        device=options.device,
+    )
+    if options.json:
+        sys.stdout.write(plan.to_json())
+        return
+    from rankprobe.reporting.planning import plan_summary
+
+    _print(plan_summary(plan))
 
 
 def _init(options: argparse.Namespace) -> None:
@@ -147,6 +229,49 @@ def _report(options: argparse.Namespace) -> None:
     print(write_report([load_result(path) for path in options.results], options.out))
 
 
+def _compare(options: argparse.Namespace) -> None:
+    from rankprobe.api import compare
+
+    comparison = compare(
+        *options.results,
+        anyway=options.anyway,
+        lower_is_better=options.lower_is_better,
+        floor_score=options.floor_score,
+    )
+    if options.json and options.out is None:
+        sys.stdout.write(comparison.to_json())
+        return
+    from rankprobe.reporting.comparison import summary, write_comparison
+
+    file = write_comparison(comparison, options.out or Path("comparison.png"))
+    if options.json:
+        sys.stdout.write(comparison.to_json())
+        return
+    _print(summary(comparison))
+    print(f"\nfigure  {file}")
+
+
+def _calibrate(options: argparse.Namespace) -> None:
+    from rankprobe.calibration.run import calibrate
+    from rankprobe.progress import Watch
+
+    with Watch(quiet=options.json) as watch:
+        calibration = calibrate(
+            options.out,
+            seed=options.seed,
+            small=options.small,
+            workers=options.workers,
+            progress=watch,
+        )
+    if options.json:
+        sys.stdout.write(calibration.to_json())
+        return
+    from rankprobe.calibration.report import summary
+
+    _print(summary(calibration))
+    print(f"written to {options.out}: calibration.json, calibration.md, calibration.png")
+
+
 def _load(options: argparse.Namespace) -> tuple[TaskConfig, Task]:
     from rankprobe.config import load_config
     from rankprobe.data.load import load_task
@@ -155,6 +280,8 @@ def _load(options: argparse.Namespace) -> tuple[TaskConfig, Task]:
         "target": getattr(options, "target", None),
         "ranks": _ranks(getattr(options, "ranks", None)),
         "repeats": getattr(options, "repeats", None),
+        "precision": getattr(options, "precision", None),
+        "budget": getattr(options, "budget", None),
     }
     overrides: dict[str, Any] = {}
     if given := {key: value for key, value in search.items() if value is not None}:
@@ -168,10 +295,13 @@ def _load(options: argparse.Namespace) -> tuple[TaskConfig, Task]:
     return config, load_task(config, trust=options.trust)
 
 
+_SEARCH_OPTIONS = ("target", "ranks", "repeats", "precision", "budget")
+
+
 def _by_option(problem: Problem) -> Problem:
     """A problem with what an option replaced, told by the option's name."""
     section, _, key = problem.where.rpartition(".")
-    if (section, key) not in {("search", "target"), ("search", "ranks"), ("search", "repeats")}:
+    if section != "search" or key not in _SEARCH_OPTIONS:
         return problem
     message = problem.message.replace(f"`{problem.where}`", "it")
     return replace(problem, where=f"--{key}", message=message)

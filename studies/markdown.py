@@ -7,10 +7,9 @@ from pathlib import Path
 
 from rankprobe.errors import ArtifactError
 from rankprobe.records import Result
+from rankprobe.reporting.facts import counts_line, describe
 from rankprobe.reporting.tables import header, rows
 from rankprobe.reporting.wording import (
-    counts_line,
-    describe,
     duration,
     flag_lines,
     metric_name,

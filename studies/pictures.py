@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rankprobe.calibration.figure import draw as draw_calibration
 from rankprobe.reporting.folder import write_whole
 from rankprobe.reporting.plots import plot_curve, plot_rates, png_bytes
+from studies.calibration import report as calibration
 from studies.catalogue import MEASUREMENTS, ROOT, Measurement
 from studies.mnist import compare_paper
 from studies.planted import report as planted
@@ -43,4 +45,7 @@ def draw_all(root: Path = ROOT) -> list[Path]:
     if (outcomes := planted.load(root)) is not None:
         content = png_bytes(planted.plot(outcomes))
         drawn.append(write_whole(root / planted.PICTURE, content))
+    if (calibrated := calibration.load(root)) is not None:
+        content = png_bytes(draw_calibration(calibrated.outcomes))
+        drawn.append(write_whole(root / calibration.PICTURE, content))
     return drawn

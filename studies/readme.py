@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rankprobe.reporting.folder import write_whole
+from studies.calibration import report as calibration
 from studies.catalogue import ROOT, TUNED
 from studies.command import guarded
 from studies.markdown import replaced, result_block, studies_block
@@ -24,11 +25,13 @@ def documents(root: Path = ROOT) -> dict[Path, str]:
         for measurement in TUNED
     }
     blocks[root / "mnist" / "README.md"]["paper"] = compare_paper.block(root)
+    blocks[root / "calibration" / "README.md"] = {"calibration": calibration.block(root)}
     blocks[root / "planted" / "README.md"] = {"planted": planted.block(root)}
     blocks[root / "speed" / "README.md"] = {"speed": speed.block(root)}
     blocks[root / "README.md"] = {
         "studies": studies_block(root),
         "planted": planted.sentence(root),
+        "calibration": calibration.headline_table(root),
         "speed": speed.sentence(root),
     }
     return {

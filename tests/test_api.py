@@ -9,10 +9,11 @@ import pytest
 import rankprobe
 from rankprobe.backbones import BACKBONES
 from rankprobe.backbones.mlp import ACTIVATIONS
+from rankprobe.calibration.linear import PlantedTask, plant_linear
 from rankprobe.config import BackboneConfig, TaskConfig
 from rankprobe.lowrank.families import FAMILIES
+from rankprobe.reporting.methods import methods_paragraph
 from rankprobe.statistics.metrics import METRICS
-from studies.planted.linear import PlantedTask, plant_linear
 
 QUICK: dict[str, Any] = {
     "backbone": {"hidden": []},
@@ -44,6 +45,10 @@ def test_a_result_survives_its_file(arrays: tuple[np.ndarray, np.ndarray], tmp_p
     loaded = rankprobe.load_result(tmp_path / "run")
     assert loaded == result
     assert loaded.to_json() == result.to_json()
+    assert loaded.methods == methods_paragraph(loaded)
+    assert "420 training, 60 validation and 120 test examples; divided at random, seed 0" in (
+        loaded.methods
+    )
 
 
 def test_the_frame_has_a_row_a_rank_and_repeat(arrays: tuple[np.ndarray, np.ndarray]) -> None:

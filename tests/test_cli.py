@@ -97,6 +97,23 @@ def test_the_same_command_again_trains_nothing_and_says_the_same(
     assert json.loads(capsys.readouterr().out)["target"] == 0.5
 
 
+def test_precision_and_budget_are_told_of_in_the_result(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["measure", "dataset.yaml", "--json", "--precision", "1"]
+    assert main([*command, "--budget", "70"]) == 0  # the usual measurement takes 77
+    design = json.loads(capsys.readouterr().out)["design"]
+    assert (design["precision"], design["budget"], design["stopped"]) == (1, 70, "budget")
+    assert design["repeats"] == {"0": 3, "1": 3, "2": 3, "3": 3, "full": 3}
+    assert main(command) == 0
+    result = json.loads(capsys.readouterr().out)
+    design, answer = result["design"], result["minimal_rank"]
+    assert (design["stopped"], answer["value"]) == ("precise", 2)
+    assert answer["high"] - answer["low"] <= 1
+    assert design["repeats"]["full"] > 3
+    assert design["trainings"] == result["cost"]["members"] <= design["budget"] == 3 * 77
+
+
 def test_two_runs_agree_but_for_times_and_another_seed_does_not(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -128,6 +145,32 @@ def test_a_killed_measurement_goes_on_and_ends_the_same(
     assert not (folder / "cut" / "result.json").exists()
     assert main(["measure", "dataset.yaml", "--json", "--out", "cut"]) == 0
     assert without_times(capsys.readouterr().out) == without_times(whole)
+
+
+def test_sensitivity_is_measured_beside_the_answer(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = SMALL.replace("epochs: 12", "epochs: 8, learning_rate: 0.1, weight_decay: 0")
+    (folder / "dataset.yaml").write_text(text)
+    assert main(["measure", "dataset.yaml", "--sensitivity"]) == 0
+    out, err = capsys.readouterr()
+    assert "sensitivity 1 of 6, epochs 4 (half): full training" in err
+    assert "sensitivity Of the changes of one setting each" in " ".join(out.split())
+    assert "batch size 256 (double)" in out
+    assert max(map(len, out.splitlines())) <= 80
+    data = json.loads((folder / "runs" / "small" / "result.json").read_text())
+    assert [item["setting"] for item in data["sensitivity"]] == [
+        *["epochs"] * 2,
+        *["batch_size"] * 2,
+        *["scaffold"] * 2,
+    ]
+    assert "Of the changes of one setting each" in data["methods"]
+    # A target that no rank reaches leaves nothing to vary.
+    again = ["measure", "dataset.yaml", "--sensitivity", "--ranks", "1", "--target", "0.999"]
+    assert main(again) == 0
+    out, err = capsys.readouterr()
+    assert "nothing was varied: no measured rank reaches the target" in " ".join(out.split())
+    assert "sensitivity 1 of" not in err
 
 
 def test_ctrl_c_keeps_what_finished_and_exits_130(folder: Path) -> None:
@@ -188,6 +231,9 @@ def test_figure_and_report_read_results(folder: Path, capsys: pytest.CaptureFixt
         (["measure", "dataset.yaml", "--ranks", "0"], "--ranks: "),
         (["measure", "dataset.yaml", "--ranks", "6,7"], "rank 6, 7 is above 5, the largest"),
         (["measure", "dataset.yaml", "--repeats", "0"], "--repeats: "),
+        (["measure", "dataset.yaml", "--precision", "-1"], "--precision: it must be"),
+        (["measure", "dataset.yaml", "--precision", "1", "--budget", "0"], "--budget: it must be"),
+        (["measure", "dataset.yaml", "--budget", "9"], "--budget: it limits what `precision`"),
         (["measure", "dataset.yaml", "--target", "1.5"], "--target: it must be"),
         (["measure", "dataset.yaml", "--workers", "0"], "--workers: give a whole number"),
         (["measure", "dataset.yaml", "--device", "cuda"], "--device cuda: torch finds no CUDA"),

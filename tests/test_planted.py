@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 import rankprobe
+from rankprobe.calibration.linear import PlantedTask, plant_linear
 from rankprobe.records import Result
-from studies.planted.linear import PlantedTask, plant_linear
 
 STUDENT: dict[str, Any] = {"backbone": {"hidden": []}, "adapter": {"head": "adapter"}}
 

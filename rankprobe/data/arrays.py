@@ -26,7 +26,7 @@ from rankprobe.data.examples import (
     scaled,
 )
 from rankprobe.data.names import missing_name, paths
-from rankprobe.errors import ConfigError, DataError
+from rankprobe.errors import ConfigError, DataError, Problem
 
 Pair = tuple[Any, Any]
 
@@ -86,11 +86,13 @@ def examples_from_names(
             pairs[part] = named(given[0], "split", part), named(given[1], "split", part)
         elif given is None and not by and any(name in names for name in own):
             pairs[part] = named(own[0], "path"), named(own[1], "path")
+        elif given is None and not split.column and any(name in names for name in own):
+            raise ConfigError(_two_divisions(own, str(by), part, config, holder))
     return examples_from_pairs(
         (named(x, "features"), named(y, "target")),
         config,
         holder=holder,
-        by=np.asarray(named(by, "split")) if by else None,
+        by=_divider(named(by, "split"), by, holder, in_time=bool(split.time)) if by else None,
         names=(x, y),
         **pairs,
     )
@@ -143,6 +145,46 @@ def examples_from_pairs(
         return parts, {names[0]: f"{_shape(x)} {'pixels' if pixels else 'numbers'}, {done}"}
 
     return Examples(holder, names[1], y, np.concatenate(fixed), by, encode)
+
+
+def _two_divisions(own: list[str], by: str, part: str, config: TaskConfig, holder: str) -> Problem:
+    """Rows given for a split, in data that are to be divided."""
+    return Problem(
+        f"{holder} holds `{own[0]}` and `{own[1]}`, and `data.split` divides by `{by}`: which "
+        f"rows are for {part} is not clear",
+        config.where("data", "split"),
+        f"write a share beside it, such as `{part}: 0.2`, to divide `x` and `y` alone",
+    )
+
+
+def _divider(values: Any, name: str, holder: str, *, in_time: bool) -> NDArray[Any]:
+    """Values to divide by, none missing; times so that they sort as they follow each other.
+
+    Raises:
+        DataError: A value is missing, or text holds no times.
+    """
+    array = np.asarray(values)
+    kind = array.dtype.kind
+    if kind == "O":
+        missing = np.array([value is None or value != value for value in array.ravel()])
+    elif kind in "US":
+        missing = np.char.str_len(array).ravel() == 0
+    else:
+        missing = np.isnat(array).ravel() if kind in "mM" else np.isnan(array).ravel()
+    if missing.any():
+        raise DataError(
+            f"the array `{name}` in {holder} divides the data, but is missing in row "
+            f"{int(missing.argmax()) + 1}"
+        )
+    if not in_time or kind in "biufmM":
+        return array.astype(np.str_) if kind == "O" else array
+    try:
+        return array.astype("datetime64[us]")
+    except ValueError as error:
+        raise DataError(
+            f"the array `{name}` in {holder} holds no times: {str(error).splitlines()[0]}; write "
+            "them as numbers, or like 2021-03-28"
+        ) from None
 
 
 def _load(path: Path, stack: ExitStack) -> Any:

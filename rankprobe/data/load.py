@@ -16,7 +16,7 @@ from rankprobe.data.examples import TEST, Examples, Rows
 from rankprobe.data.names import missing_names
 from rankprobe.data.python import read_python
 from rankprobe.data.sklearn_sets import read_bundled
-from rankprobe.data.splits import divided
+from rankprobe.data.splits import described, divided
 from rankprobe.data.table import read_table
 from rankprobe.data.targets import Target, encoded_target
 from rankprobe.data.task import Objective, Split, Task
@@ -31,6 +31,8 @@ SOURCES: dict[str, Callable[[TaskConfig], Examples]] = {
 MIN_ROWS = 10
 # Below this share of the largest class, the smallest is flagged as `imbalanced`.
 IMBALANCE = 0.1
+# From this share of test rows on, repeated elsewhere, scores are flagged as `mostly_duplicates`.
+MOSTLY = 0.5
 
 
 def load_task(config: TaskConfig, *, trust: bool = False) -> Task:
@@ -106,8 +108,9 @@ def _task(examples: Examples, config: TaskConfig) -> Task:
         for x, part in zip(inputs, parts, strict=True)
     )
     given = bool((examples.fixed == TEST).any() or split.column)
-    if _repeated(train, validation, test, examples.holder, given=given):
-        flags = (*flags, "duplicates_across_splits")
+    flags += _repeated(train, validation, test, examples.holder, given=given)
+    if split.time and examples.by is not None and _share_times(examples.by, parts):
+        flags = (*flags, "time_across_splits")
     return Task(
         name=config.name,
         objective=target.objective,
@@ -119,6 +122,7 @@ def _task(examples: Examples, config: TaskConfig) -> Task:
         classes=target.classes,
         flags=flags,
         preprocessing={**done, examples.target: f"{target.objective}: {target.reason}"},
+        division=described(split, examples.fixed, examples.by, stratified=strata is not None),
     )
 
 
@@ -146,22 +150,37 @@ def _checked_targets(
     return ("imbalanced",) if counts.min() < IMBALANCE * counts.max() else ()
 
 
-def _repeated(train: Split, validation: Split, test: Split, holder: str, *, given: bool) -> bool:
-    """Whether an example, target included, is in two splits; refused if all given test rows are."""
+def _repeated(
+    train: Split, validation: Split, test: Split, holder: str, *, given: bool
+) -> tuple[str, ...]:
+    """The flag of examples, target included, that are in two splits.
+
+    Refused if all given test rows are.
+    """
     seen, chosen, scored = (_fingerprints(split) for split in (train, validation, test))
     # Validation may have been cut from the same arrays that the test rows repeat.
-    if given and scored <= seen | chosen:
+    elsewhere = {*seen, *chosen}
+    if given and elsewhere.issuperset(scored):
         raise DataError(
             f"every test row of {holder} is also a training row: scores on rows seen in training "
             "mean nothing; give test rows of their own"
         )
-    return not (seen.isdisjoint(scored) and seen.isdisjoint(chosen) and chosen.isdisjoint(scored))
+    if sum(row in elsewhere for row in scored) >= MOSTLY * len(scored):
+        return ("mostly_duplicates",)
+    apart = elsewhere.isdisjoint(scored) and set(seen).isdisjoint(chosen)
+    return () if apart else ("duplicates_across_splits",)
 
 
-def _fingerprints(split: Split) -> set[bytes]:
+def _share_times(times: NDArray[Any], parts: tuple[Rows, Rows, Rows]) -> bool:
+    """Whether rows of one time are in two splits."""
+    train, validation, test = (times[part] for part in parts)
+    return bool(train.max() == validation.min() or validation.max() == test.min())
+
+
+def _fingerprints(split: Split) -> list[bytes]:
     """A short hash of every example; adding 0 makes the two zeros of floats one."""
     rows: NDArray[Any] = split.x.reshape(len(split), -1) + np.float32(0)
-    return {
+    return [
         hashlib.blake2b(x.tobytes() + y.tobytes(), digest_size=16).digest()
         for x, y in zip(rows, split.y, strict=True)
-    }
+    ]

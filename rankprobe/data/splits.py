@@ -65,6 +65,32 @@ def divided(
     return rows[TRAIN], rows[VALIDATION], rows[TEST]
 
 
+def described(
+    split: SplitConfig, fixed: NDArray[np.int8], by: NDArray[Any] | None, *, stratified: bool
+) -> str:
+    """How `divided` divides, in words for people."""
+    if split.column and by is not None:
+        where = _words(by, split.column, "")
+        how = f"as the column `{split.column}` names them"
+        cut = "" if (where == VALIDATION).any() else "validation"
+    else:
+        free = [part for part in (TEST, VALIDATION) if not (fixed == part).any()]
+        given = [NAMES[part] for part in (TEST, VALIDATION) if part not in free]
+        how = f"{' and '.join(given)} rows as given" if given else ""
+        cut = " and ".join(NAMES[part] for part in free if given)
+        if not free:
+            return how
+    if how and not cut:
+        return how
+    drawn = f"at random{', with the shares of the classes kept' if stratified else ''}"
+    if split.group:
+        drawn = f"by `{split.group}`, with no group in two splits"
+    drawn += f", seed {split.seed}"
+    if split.time:
+        drawn = f"in the order of `{split.time}`, the latest rows for the test"
+    return f"{how}; {cut} {drawn}" if how else drawn
+
+
 def _words(by: NDArray[Any], column: str, holder: str) -> NDArray[np.int8]:
     """The splits that a column names."""
     words = [str(value).strip().lower() for value in by.tolist()]

@@ -42,8 +42,10 @@ class Task:
         test: Split that scores are reported on.
         outputs: Number of outputs of the network: classes, or columns of the target.
         classes: Names of the classes, in the order of their indices; empty for regression.
-        flags: ``imbalanced``, ``duplicates_across_splits``.
+        flags: ``imbalanced``, ``duplicates_across_splits`` or ``mostly_duplicates``,
+            ``time_across_splits``.
         preprocessing: How raw columns became inputs, for people: name to description.
+        division: How the examples were divided, for people.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Task:
     classes: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     preprocessing: Mapping[str, str] | None = None
+    division: str = ""
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -219,8 +219,8 @@ def _extent(ax: Axes, result: Result) -> tuple[float, float] | None:
         return None
     left, right = ax.get_xlim()
     return (
-        left if minimal.low is None else max(left, minimal.low),
-        right if minimal.high is None else min(right, minimal.high),
+        left if minimal.low is None else min(max(left, minimal.low), right),
+        right if minimal.high is None else max(min(right, minimal.high), left),
     )
 
 

@@ -7,6 +7,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.axes import Axes
+
 from rankprobe.errors import ConfigError, Problem, StoreError
 from rankprobe.records import Result
 from rankprobe.reporting.html import report_html, reports_html
@@ -73,8 +75,25 @@ def draw_figure(results: Sequence[Result], out: str | Path) -> Path:
         ConfigError: Another suffix.
         StoreError: The file cannot be written.
     """
-    out = Path(out)
     axes = plot_curve(results[0]) if len(results) == 1 else plot_results(results)
+    return write_figure(axes, out)
+
+
+def write_figure(axes: Axes, out: str | Path) -> Path:
+    """Write a figure in the format that the file's suffix names.
+
+    Args:
+        axes: Axes of the figure.
+        out: A file that ends in .png, .pdf or .svg.
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigError: Another suffix.
+        StoreError: The file cannot be written.
+    """
+    out = Path(out)
     try:
         content = image_bytes(axes, out.suffix)
     except ConfigError as error:

@@ -8,19 +8,30 @@ from html import escape
 from typing import Any
 
 from rankprobe.records import MinimalRank, Result
+from rankprobe.reporting.facts import all_targets, counts_line, flatten
+from rankprobe.reporting.methods import REFERENCE, methods_paragraph
 from rankprobe.reporting.tables import header, is_answer, rows
+from rankprobe.reporting.trust import (
+    design_line,
+    interval_text,
+    noise_line,
+    non_inferiority_line,
+    over_chance,
+    over_chance_line,
+    p_text,
+    recoveries_words,
+    sensitivity_rows,
+    sensitivity_sentence,
+)
 from rankprobe.reporting.wording import (
     clean,
-    counts_line,
     duration,
     flag_lines,
-    flatten,
     headline,
-    interval_words,
     metric_name,
     minimal_words,
     percent,
-    target_words,
+    target_label,
     verdict_sentence,
 )
 
@@ -44,7 +55,7 @@ th, td { padding: .28rem .8rem .28rem 0; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--line); }
 .words th, .words td { text-align: left; white-space: normal; vertical-align: top;
   overflow-wrap: anywhere; }
-.words th { font-weight: normal; color: var(--soft); }
+.words th { font-weight: normal; color: var(--soft); min-width: 7.5rem; }
 thead th { color: var(--soft); font-weight: normal; }
 tr.chosen td, tr.chosen th { font-weight: 700; color: var(--mark); }
 .notes { background: var(--tint); border-radius: 6px; padding: .7rem 1rem .7rem 2rem; margin: 0; }
@@ -86,7 +97,7 @@ def reports_html(
     title = f"Minimal ranks of {len(results)} tasks"
     answers = "; ".join(headline(result) for result in results)
     lines = [
-        (result.task.name, f"{percent(result.target)}: {minimal_words(result.minimal_rank)}")
+        (result.task.name, f"{target_label(result)}: {minimal_words(result.minimal_rank)}")
         for result in results
     ]
     overview = (
@@ -99,29 +110,6 @@ def reports_html(
         for result, (curve, rates) in zip(results, pictures, strict=True)
     )
     return _page(title, overview + "".join(sections))
-
-
-def methods_sentence(result: Result) -> str:
-    """A paragraph for the methods of a paper, with the number and what it is relative to."""
-    minimal, task = result.minimal_rank, result.task
-    version = clean(result.provenance.get("rankprobe", ""))
-    found = (
-        f"the minimal rank was {minimal.value} ({percent(minimal.confidence)} interval "
-        f"{interval_words(minimal)})"
-        if minimal.value is not None
-        else f"no minimal rank was named ({minimal.verdict.replace('_', ' ')})"
-    )
-    tuned = len({rate.learning_rate for rate in result.rates}) > 1
-    rates = "learning rates chosen on the validation split" if tuned else "a fixed learning rate"
-    repeats = max((len(point.scores) for point in result.points), default=0)
-    return (
-        f"Task complexity of {clean(task.name)} was measured with rankprobe {version}".rstrip()
-        + f" as the smallest rank of low-rank adapters on a frozen random network that reaches "
-        f"{target_words(result)} in test {metric_name(task.metric)} ({task.train:,} training, "
-        f"{task.validation:,} validation and {task.test:,} test examples; {repeats} repeats; "
-        f"{rates}); {found}. The number is relative to "
-        "the architecture, optimiser and training length given under scope."
-    )
 
 
 def _page(title: str, body: str) -> str:
@@ -142,10 +130,7 @@ def _section(result: Result, curve_png: bytes, rates_png: bytes) -> str:
         "the grey band is full training."
     )
     rates_caption = "Validation scores of every learning rate tried; the chosen one is framed."
-    targets = [
-        (percent(float(key)), _answer_with_parameters(minimal))
-        for key, minimal in sorted(result.targets.items(), key=lambda item: float(item[0]))
-    ]
+    targets = [(name, _answer_with_parameters(minimal)) for name, minimal in all_targets(result)]
     parts = [
         f"<h1>{escape(line)}</h1>",
         f"<p>{escape(verdict_sentence(result))}</p>",
@@ -157,17 +142,16 @@ def _section(result: Result, curve_png: bytes, rates_png: bytes) -> str:
             f"Recovery is counted from {_floor(result)}. A star refers to the notes above."
         ),
         f"<h2>Targets</h2>{_pairs(targets)}" if targets else "",
+        _checks(result),
+        _sensitivity(result),
         "<h2>Learning rates</h2>",
         _picture(rates_png, f"{rates_caption} {_chosen(result)}", rates_caption),
         f"<h2>Scope</h2><p>{escape(counts_line(result))}.</p>{_settings(result.scope)}",
         f"<h2>Cost</h2>{_settings(_cost(result))}",
         f"<h2>Provenance</h2>{_settings({'data hash': result.task.hash, **result.provenance})}",
         "<h2>For the methods section</h2>",
-        f"<p>{escape(methods_sentence(result))}</p>",
-        _soft(
-            "The method: Hazan, Zhang, Hartl and Levin, A Little Rank Goes a Long Way: Random "
-            "Scaffolds with LoRA Adapters Are All You Need, arXiv:2604.08749."
-        ),
+        f"<p>{escape(clean(result.methods or methods_paragraph(result)))}</p>",
+        _soft(f"The method: {REFERENCE}."),
     ]
     return f"<section>{_joined(parts)}</section>"
 
@@ -188,15 +172,53 @@ def _answer_with_parameters(minimal: MinimalRank) -> str:
 
 
 def _scores(result: Result) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header(result))
+    lines = [(row, is_answer(result, row)) for row in rows(result)]
+    return _grid(header(result), lines)
+
+
+def _grid(names: Sequence[str], lines: Iterable[tuple[Sequence[str], bool]], kind: str = "") -> str:
+    """A table with named columns; the first cell of a row names it, and some rows stand out."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
     body = []
-    for row in rows(result):
-        mark = ' class="chosen"' if is_answer(result, row) else ""
+    for row, stands_out in lines:
+        mark = ' class="chosen"' if stands_out else ""
         data = "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
         body.append(f'<tr{mark}><th scope="row">{escape(row[0])}</th>{data}</tr>')
     return (
-        f'<div class="wide"><table><thead><tr>{head}</tr></thead>'
+        f'<div class="wide"><table{kind}><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def _checks(result: Result) -> str:
+    """What a terminal has no room for, rank by rank, and what it says in lines."""
+    columns = {"rank": [str(point.rank) for point in result.points]}
+    if over_chance_line(result):
+        shares = (over_chance(result, point) for point in result.points)
+        columns["recovery over chance"] = [interval_text(share) for share in shares]
+    if any(point.p_value is not None for point in result.points):
+        columns["p of non-inferiority"] = [p_text(point.p_value) for point in result.points]
+    lines = [(row, is_answer(result, row)) for row in zip(*columns.values(), strict=True)]
+    by_rank = _grid(tuple(columns), lines) if len(columns) > 1 else ""
+    checks = {
+        "non-inferiority": non_inferiority_line(result),
+        "noise": noise_line(result),
+        "design": design_line(result),
+    }
+    pairs = [(name, line) for name, line in checks.items() if line]
+    both = by_rank + (_pairs(pairs) if pairs else "")
+    return f"<h2>Checks</h2>{both}" if both else ""
+
+
+def _sensitivity(result: Result) -> str:
+    """How far the minimal rank moves, and a row for every changed setting."""
+    if not result.sensitivity:
+        return ""
+    pairs = zip(sensitivity_rows(result), result.sensitivity, strict=True)
+    lines = [((*row, recoveries_words(variant)), False) for row, variant in pairs]
+    names = ("changed", "minimal rank", "moved", "recovery by rank")
+    return f"<h2>Sensitivity</h2><p>{escape(sensitivity_sentence(result))}</p>" + _grid(
+        names, lines, ' class="words"'
     )
 
 

@@ -11,8 +11,10 @@ from matplotlib.lines import Line2D
 from rankprobe.errors import ArtifactError
 from rankprobe.records import Point, Result
 from rankprobe.reporting.placing import (
+    add_title,
     at_height,
     data_limits,
+    fill_title,
     finite,
     keep_above,
     label_ranks,
@@ -26,23 +28,32 @@ from rankprobe.reporting.style import (
     LINES,
     MARKERS,
     SMALL,
+    VERMILLION,
     new_axes,
     printable,
     settle,
     styled,
 )
-from rankprobe.reporting.wording import minimal_words, percent
+from rankprobe.reporting.wording import minimal_words, percent, target_label, target_share
 
 _LANE = 0.042  # height of one task's lane in the strip, as a share of the axes
 
 
-def plot_results(results: Sequence[Result], *, ax: Axes | None = None) -> Axes:
+def plot_results(
+    results: Sequence[Result],
+    *,
+    names: Sequence[str] | None = None,
+    warning: str = "",
+    ax: Axes | None = None,
+) -> Axes:
     """Draw recovery against rank for several tasks, their minimal ranks in lanes below.
 
     A task in which nothing was learned has no recovery; it stands in the legend alone.
 
     Args:
         results: One or more finished measurements.
+        names: What to call them; by default their tasks' names.
+        warning: What the reader must not miss, above the axes.
         ax: Axes to draw on; without them a figure is made.
 
     Returns:
@@ -61,12 +72,14 @@ def plot_results(results: Sequence[Result], *, ax: Axes | None = None) -> Axes:
         ranks = sorted({point.rank for result in results for point in result.points})
         strip = min(0.5, max(0.12, 0.03 + _LANE * count))
         _set_axes(ax, drawn, ranks, strip)
-        targets = {result.target for result in results}
+        targets = {target_share(result) for result in results}
         if len(targets) == 1:
             ax.axhline(min(targets), color=INK, linewidth=1.0, linestyle=(0, (5, 2.5)), zorder=1)
         ax.axhline(1.0, color=INK, linewidth=0.8, zorder=0.9)
+        title = add_title(ax, 8.0) if warning else None
         handles = []
-        for index, (result, name) in enumerate(zip(results, _names(results), strict=True)):
+        called = _names(results) if names is None else [printable(name, 34) for name in names]
+        for index, (result, name) in enumerate(zip(results, called, strict=True)):
             height = strip * (1 - (index + 0.7) / (count + 0.4))
             line = _style(index)
             if _has_signal(result):
@@ -77,10 +90,13 @@ def plot_results(results: Sequence[Result], *, ax: Axes | None = None) -> Axes:
             line.set_label(f"{name}\n{_answer(result, several_targets=len(targets) > 1)}")
             handles.append(line)
         if len(targets) == 1:
-            label = f"target: {percent(min(targets))}"
+            label = f"target: {target_label(results[0])}"
             handles.append(Line2D([], [], color=INK, linewidth=1.0, linestyle="--", label=label))
         _draw_legend(ax, handles, strip)
         settle(ax, freeze=own)
+        if title is not None:
+            title.set_color(VERMILLION)
+            fill_title(title, printable(warning, 200))
         named = [r.minimal_rank.value for r in drawn if r.minimal_rank.value is not None]
         label_ranks(ax, ranks, dict.fromkeys(named))
     return ax
@@ -116,7 +132,7 @@ def _draw_legend(ax: Axes, handles: Sequence[Line2D], strip: float) -> None:
 def _set_axes(ax: Axes, drawn: Sequence[Result], ranks: Sequence[int], strip: float) -> None:
     points = [point for result in drawn for point in result.points]
     core = [*finite([point.recovery.mean for point in points]), 1.0]
-    core += [result.target for result in drawn]
+    core += [target_share(result) for result in drawn]
     ends = finite([end for p in points for end in (p.recovery.low, p.recovery.high)])
     # A curve far below the floor says nothing more than one at the floor.
     low, high = data_limits([max(c, -0.1) for c in core], [max(e, -0.1) for e in ends], [])
@@ -188,8 +204,9 @@ def _draw_lane(ax: Axes, result: Result, height: float, line: Line2D) -> None:
 
 
 def _answer(result: Result, *, several_targets: bool) -> str:
-    at = f" at {percent(result.target)}" if several_targets else ""
-    return f"minimal rank{at}: {minimal_words(result.minimal_rank)}"
+    at = "" if result.epsilon is not None else "at "
+    where = f" {at}{target_label(result)}" if several_targets else ""
+    return f"minimal rank{where}: {minimal_words(result.minimal_rank)}"
 
 
 def _names(results: Sequence[Result]) -> list[str]:

@@ -9,11 +9,18 @@ from rich.table import Table
 from rich.text import Text
 
 from rankprobe.records import Baseline, Point, Result
+from rankprobe.reporting.facts import counts_line, describe, targets_line
+from rankprobe.reporting.trust import (
+    design_line,
+    noise_line,
+    non_inferiority_line,
+    over_chance_line,
+    sensitivity_rows,
+    sensitivity_sentence,
+)
 from rankprobe.reporting.wording import (
     FILES,
     clean,
-    counts_line,
-    describe,
     duration,
     flag_lines,
     flag_sentence,
@@ -22,7 +29,6 @@ from rankprobe.reporting.wording import (
     percent,
     rate_text,
     score_text,
-    targets_line,
     verdict_sentence,
 )
 
@@ -42,8 +48,13 @@ def summary(result: Result) -> RenderableType:
     parts: list[RenderableType] = [Text(headline(result), style="bold"), Text(), _table(result)]
     parts += [Text(), *(Text(note) for note in notes), Text()]
     cost = duration(result.cost["seconds"]) if "seconds" in result.cost else ""
-    facts = [
+    facts: list[tuple[str, RenderableType]] = [
         ("targets", targets_line(result)),
+        ("over chance", over_chance_line(result)),
+        ("non-inferior", non_inferiority_line(result)),
+        ("noise", noise_line(result)),
+        ("design", design_line(result)),
+        ("sensitivity", _sensitivity(result)),
         ("data", counts_line(result)),
         ("scope", describe(result.scope)),
         ("time", cost),
@@ -54,7 +65,7 @@ def summary(result: Result) -> RenderableType:
     grid.add_column(overflow="fold")
     for name, text in facts:
         if text:
-            grid.add_row(name, Text(text))
+            grid.add_row(name, Text(text) if isinstance(text, str) else text)
     return Group(*parts, grid)
 
 
@@ -103,6 +114,20 @@ def _table(result: Result) -> Table:
         style = "bold" if is_answer(result, row) else None
         table.add_row(*(Text(cell) for cell in row), style=style)
     return table
+
+
+def _sensitivity(result: Result) -> RenderableType:
+    """How far the minimal rank moves, and a row for every changed setting."""
+    varied = sensitivity_rows(result)
+    if not varied:
+        return ""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
+    table.add_column(justify="right")
+    for row in varied:
+        table.add_row(*(Text(cell) for cell in row))
+    return Group(Text(sensitivity_sentence(result)), table)
 
 
 def _point_row(result: Result, point: Point) -> tuple[str, ...]:

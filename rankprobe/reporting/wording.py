@@ -7,8 +7,6 @@ passes through `clean` before it is shown anywhere.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from rankprobe.records import MinimalRank, Result
 
@@ -45,13 +43,29 @@ FLAGS = {
         "the head alone (rank 0) already reaches the target: the frozen network is enough, and "
         "no adapter is needed"
     ),
+    "unresolved_tie": (
+        "neighbouring ranks around the minimal rank cannot be told apart from each other or from "
+        "the target, so which of them is named is luck: read the interval, not the rank"
+    ),
+    "failed_members": (
+        "some trainings diverged or failed and are left out of the scores, so fewer repeats "
+        "stand behind them"
+    ),
     "few_repeats": "fewer than 3 repeats: the intervals say little about luck in training",
     "imbalanced": (
-        "the classes are imbalanced, so accuracy mostly follows the largest class: consider "
-        "balanced_accuracy or auroc"
+        "the classes are imbalanced: accuracy mostly follows the largest class, which "
+        "balanced_accuracy and auroc do not"
     ),
     "duplicates_across_splits": (
-        "some test rows also stand in another split, so scores may be too high"
+        "some examples stand in more than one split, so scores may be too high"
+    ),
+    "mostly_duplicates": (
+        "at least half of the test rows also stand in another split, so the scores mostly "
+        "measure memory: divide by `group`, or remove repeated rows"
+    ),
+    "time_across_splits": (
+        "rows of one and the same time stand in two splits, so the test rows are not all later "
+        "than the training rows: give a finer time, or other shares"
     ),
     "rate_at_edge": (
         "the best learning rate is the smallest or the largest one tried, so a better one may "
@@ -105,16 +119,46 @@ def rank_text(rank: int | None) -> str:
 
 
 def target_words(result: Result, target: float | None = None) -> str:
-    """What a rank has to reach: ``95 % of full training``, or of its gain over the floor."""
+    """What a rank has to reach: ``95 % of full training``, or of its gain over the floor.
+
+    With an epsilon, and no share asked for: ``within 0.02 of full training's log-loss``.
+    """
+    if result.epsilon is not None and target is None:
+        return f"within {result.epsilon:g} of full training's {metric_name(result.task.metric)}"
     words = f"{percent(result.target if target is None else target)} of full training"
     over = {"chance": "chance", "head": "the head alone"}.get(result.floor)
     return f"{words}'s gain over {over}" if over else words
 
 
+def reach_words(result: Result, verb: str = "reaches") -> str:
+    """The target with its verb: ``reaches 95 % of ...``, ``comes within 0.02 of ...``."""
+    if result.epsilon is not None:
+        verb = {"reaches": "comes", "reached": "come", "reaching": "coming"}[verb]
+    return f"{verb} {target_words(result)}"
+
+
+def target_label(result: Result) -> str:
+    """The target as the name of a row: ``95 %``, ``within 0.02``."""
+    return percent(result.target) if result.epsilon is None else f"within {result.epsilon:g}"
+
+
 def target_score(result: Result) -> float:
-    """The score that reaches the target: floor + target * (full training - floor)."""
+    """The score that reaches the target: floor + target * (full training - floor).
+
+    With an epsilon it is full training's score, worse by epsilon.
+    """
+    if result.epsilon is not None:
+        return result.baseline.mean - result.epsilon * (1 if result.higher_is_better else -1)
     gain = result.baseline.mean - result.floor_score
     return result.floor_score + result.target * gain
+
+
+def target_share(result: Result) -> float:
+    """The recovery that reaches the target; with an epsilon it follows from full training."""
+    gain = result.baseline.mean - result.floor_score
+    if result.epsilon is None or not gain:
+        return result.target
+    return (target_score(result) - result.floor_score) / gain
 
 
 def interval_words(minimal: MinimalRank) -> str:
@@ -139,16 +183,16 @@ def minimal_words(minimal: MinimalRank) -> str:
 
 def figure_words(result: Result) -> tuple[str, str]:
     """The answer in two short lines, as the figure names it."""
-    minimal, target = result.minimal_rank, target_words(result)
+    minimal, reaches = result.minimal_rank, reach_words(result)
     if minimal.value is not None:
         interval = f"{percent(minimal.confidence)} interval {interval_words(minimal)}"
         return f"minimal rank {minimal.value}", interval
     if minimal.verdict == "at_or_below_smallest":
-        return f"the smallest measured rank, {_smallest(result)},", f"already reaches {target}"
+        return f"the smallest measured rank, {_smallest(result)},", f"already {reaches}"
     if minimal.verdict == "above_largest":
-        return f"no rank up to {_largest(result)}", f"reaches {target}"
+        return f"no rank up to {_largest(result)}", reaches
     if minimal.verdict == "not_monotone":
-        return "no minimal rank: scores fall again", f"after reaching {target}"
+        return "no minimal rank: scores fall again", f"after {reach_words(result, 'reaching')}"
     if minimal.verdict == "no_signal":
         return "nothing learned:", "full training does not beat chance"
     return "no minimal rank: full training", "is not yet a safe reference"
@@ -156,39 +200,39 @@ def figure_words(result: Result) -> tuple[str, str]:
 
 def headline(result: Result) -> str:
     """The answer in one line that begins with the task's name."""
-    minimal, target = result.minimal_rank, target_words(result)
+    minimal = result.minimal_rank
     first, second = figure_words(result)
     words = f"{first} {second}"
     if minimal.value is not None:
-        words = f"rank {minimal.value} reaches {target} ({second})"
+        words = f"rank {minimal.value} {reach_words(result)} ({second})"
     return f"{clean(result.task.name)}: {words}"
 
 
 def verdict_sentence(result: Result) -> str:
     """The verdict in a full sentence: what it means, and what would change it."""
-    minimal, target = result.minimal_rank, target_words(result)
+    minimal, reaches = result.minimal_rank, reach_words(result)
     level = percent(minimal.confidence)
     match minimal.verdict:
         case "resolved":
             return (
-                f"Rank {minimal.value} is the smallest rank that reaches {target}; the {level} "
+                f"Rank {minimal.value} is the smallest rank that {reaches}; the {level} "
                 f"interval is {interval_words(minimal)}.{_parameters(minimal)}"
             )
         case "at_or_below_smallest":
             return (
-                f"The smallest measured rank, {_smallest(result)}, already reaches {target}, so "
+                f"The smallest measured rank, {_smallest(result)}, already {reaches}, so "
                 "the minimal rank is that rank or a smaller one: measure smaller ranks to find it."
             )
         case "above_largest":
             return (
-                f"No rank up to {_largest(result)}, the largest measured, reaches {target}; "
+                f"No rank up to {_largest(result)}, the largest measured, {reaches}; "
                 "the curve is not extrapolated beyond it."
             )
         case "not_monotone":
             return (
-                f"The scores fall by more than noise after a rank has reached {target}, so no "
-                "single rank separates enough from too little: look at the learning rates of "
-                "the ranks that fall."
+                "The scores fall by more than noise after a rank has "
+                f"{reach_words(result, 'reached')}, so no single rank separates "
+                "enough from too little: look at the learning rates of the ranks that fall."
             )
         case "no_signal":
             return (
@@ -223,54 +267,6 @@ def flag_lines(result: Result) -> tuple[str, ...]:
         words = flag_sentence(flag)
         lines.append(words if "full training" in words else f"full training: {words}")
     return tuple(line[0].upper() + line[1:] + "." for line in lines)
-
-
-def targets_line(result: Result) -> str:
-    """The answers at all targets, side by side."""
-    parts = [
-        f"{percent(float(target))}: {minimal_words(minimal)}"
-        for target, minimal in sorted(result.targets.items(), key=lambda item: float(item[0]))
-    ]
-    return "   ".join(parts)
-
-
-def describe(settings: Mapping[str, Any]) -> str:
-    """A mapping of settings as one line: ``backbone (family mlp); optimizer adamw``."""
-    parts = []
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            inner = ", ".join(f"{name} {text}" for name, text in flatten(value))
-            parts.append(f"{clean(str(key).replace('_', ' '))} ({inner})")
-        else:
-            parts += [f"{name} {text}" for name, text in flatten({key: value})]
-    return "; ".join(parts)
-
-
-def flatten(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Nested settings as (name, value) pairs of clean text, in their own order."""
-    pairs: list[tuple[str, str]] = []
-    for key, value in settings.items():
-        name = f"{prefix}{clean(str(key).replace('_', ' '))}"
-        if isinstance(value, Mapping):
-            pairs += flatten(value, f"{name} ")
-        elif isinstance(value, list | tuple):
-            pairs.append((name, clean("-".join(str(item) for item in value)) or "none"))
-        elif isinstance(value, float):
-            pairs.append((name, f"{value:.6g}"))
-        else:
-            pairs.append((name, "none" if value is None else clean(value)))
-    return pairs
-
-
-def counts_line(result: Result) -> str:
-    """Sizes of the splits, metric, floor and number of trainings."""
-    task = result.task
-    line = (
-        f"{task.train:,} training, {task.validation:,} validation, {task.test:,} test examples; "
-        f"metric {metric_name(task.metric)}; {result.members.get('trained', 0):,} trainings"
-    )
-    failed = result.members.get("failed", 0)
-    return f"{line}, {failed:,} of them failed" if failed else line
 
 
 def duration(seconds: float) -> str:

@@ -11,12 +11,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from rankprobe.lowrank import adapted_layers, attach, count_trainable
 from rankprobe.records import Member, Rate, Run
 from rankprobe.search.epochs import choose_epochs, still_rising
 from rankprobe.search.laboratory import Laboratory
 from rankprobe.search.learning_rate import Tuned, candidate, grid, tune, tuning_repeats
+from rankprobe.search.narrow import narrow
 from rankprobe.search.refine import beside, between, first_rungs, next_rungs
+from rankprobe.search.sequential import Step
 from rankprobe.statistics.evidence import Candidate, Evidence, RankEvidence
 from rankprobe.statistics.metrics import METRICS
 from rankprobe.statistics.minimal_rank import bracket, find_minimal_rank
@@ -39,6 +43,9 @@ class Search:
         largest: Largest useful rank.
         with_head: Whether rank 0 trains anything.
         scaffolds: Scaffold seeds that the repeats take turns with.
+        precision: Wished width of the interval, in ranks; ``None``: as it comes.
+        budget: Trainings in all past which nothing is added for precision; ``None``: three
+            times those of the ordinary measurement.
     """
 
     repeats: int
@@ -53,6 +60,8 @@ class Search:
     with_head: bool
     scaffolds: int = 1
     epsilon: float | None = None
+    precision: int | None = None
+    budget: int | None = None
 
     @property
     def question(self) -> dict[str, Any]:
@@ -68,20 +77,27 @@ class Driver:
         self.tuned: dict[int | None, Tuned] = {}
         self.epochs = search.epochs or 0
         self.converged = True
+        self.repeats: dict[int | None, int] = {}  # of the ranks that have more than others
+        self.design: dict[str, Any] = {}
         self._counts: dict[int, tuple[int, int]] = {}
 
     def run(self) -> Evidence:
         """Measure until the question is answered; returns everything measured."""
         self._baseline()
+        self._search()
+        if self.search.precision is not None:
+            self.design = narrow(self, self.search.precision)
+        return self.evidence()
+
+    def _search(self) -> None:
         if self.search.ranks is not None:
             self._measure(self.search.ranks, "ranks")
-            return self.evidence()
+            return
         self._measure(first_rungs(self.search.largest), "ranks")
         while rungs := next_rungs(self._ranks(), self._bracket()[1], self.search.largest):
             self._measure(rungs, "ranks")
         if self.search.refine:
             self._refine()
-        return self.evidence()
 
     def evidence(self) -> Evidence:
         """What has been measured so far, as the statistics read it."""
@@ -95,6 +111,7 @@ class Driver:
             chance=metric.chance_influence(task.train.y, task.test.y),
             head=self._rank_evidence(0) if 0 in self.tuned else None,
             flags=task.flags,
+            scaffolds=self.search.scaffolds,
         )
 
     def rates(self) -> tuple[Rate, ...]:
@@ -134,6 +151,18 @@ class Driver:
         ):
             self._measure(ranks, "beside the minimal rank")
 
+    def take(self, step: Step) -> None:
+        """Train what a step of the sequential design asks for."""
+        if step.ranks:
+            self._measure(step.ranks, "for precision: ranks")
+            return
+        ranks = ", ".join(str(rank) for rank in sorted(rank for rank in step.repeats if rank))
+        self.laboratory.progress.phase(f"for precision: repeats of {ranks}")
+        self.repeats |= step.repeats
+        members = [self._member(rank, k) for rank in step.repeats for k in self._repeats(rank)]
+        self.laboratory.progress.expect(self.laboratory.work(members))
+        self.laboratory.obtain(members)
+
     def _noise_decides(self, below: int | None, reaching: int) -> bool:
         """Whether both ends of a gap are too close to the target for more ranks to help."""
         answer = find_minimal_rank(self.evidence(), **self.search.question)
@@ -162,7 +191,7 @@ class Driver:
                 repeats=tuning_repeats(self.search.repeats),
             )
         self.tuned |= {rank: Tuned(rank, rate) for rank, rate in fixed.items() if rate is not None}
-        self.laboratory.obtain(self._member(rank, k) for rank in new for k in self._repeats())
+        self.laboratory.obtain(self._member(rank, k) for rank in new for k in self._repeats(rank))
 
     def _bracket(self) -> tuple[int | None, int | None]:
         return bracket(self.evidence(), **self.search.question)
@@ -170,15 +199,16 @@ class Driver:
     def _ranks(self) -> list[int]:
         return sorted(rank for rank in self.tuned if rank)
 
-    def _repeats(self) -> range:
-        return range(self.search.repeats)
+    def _repeats(self, rank: int | None) -> range:
+        return range(self.repeats.get(rank, self.search.repeats))
 
     def _member(self, rank: int | None, repeat: int) -> Member:
         return self.laboratory.member(rank, self.tuned[rank].learning_rate, repeat, self.epochs)
 
     def _rank_evidence(self, rank: int | None) -> RankEvidence:
-        laboratory = self.laboratory
-        runs = [laboratory.run(self._member(rank, repeat)) for repeat in self._repeats()]
+        laboratory, planned = self.laboratory, len(self._repeats(rank))
+        longest = max([self.search.repeats, *self.repeats.values()])
+        runs = [laboratory.run(self._member(rank, repeat)) for repeat in self._repeats(rank)]
         predictions = [
             laboratory.store.predictions(run.member) if run and run.status == "finished" else None
             for run in runs
@@ -193,21 +223,21 @@ class Driver:
         return RankEvidence(
             rank=rank,
             learning_rate=tuned.learning_rate,
-            scores=chosen.test,
-            predictions=tuple(predictions),
+            scores=np.append(chosen.test, np.full(longest - planned, np.nan)),
+            predictions=(*predictions, *[None] * (longest - planned)),
             trainable=trainable,
             adapter_parameters=of_adapters,
             flags=tuple(flags),
             candidates=tuple(tried),
+            planned=planned,
         )
 
     def _candidate(self, rank: int | None, rate: float) -> Candidate:
-        return candidate(
-            self.laboratory, rank, rate, epochs=self.epochs, repeats=self.search.repeats
-        )
+        repeats = len(self._repeats(rank))
+        return candidate(self.laboratory, rank, rate, epochs=self.epochs, repeats=repeats)
 
     def _finished(self, rank: int | None) -> list[Run]:
-        runs = [self.laboratory.run(self._member(rank, repeat)) for repeat in self._repeats()]
+        runs = [self.laboratory.run(self._member(rank, repeat)) for repeat in self._repeats(rank)]
         return [run for run in runs if run is not None and run.status == "finished"]
 
     def _parameters(self, rank: int | None) -> tuple[int, int]:

@@ -162,6 +162,7 @@ def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | Non
         scope=_scope(config, setup, driver),
         provenance=_provenance(config, setup),
         epsilon=config.search.epsilon,
+        design=driver.design,
         folder=folder,
         evidence=evidence,
     )
@@ -180,6 +181,7 @@ def _scope(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, Any]:
     others = config.search.scaffolds - 1
     seeds = f"seed {backbone.seed}" + (f" and {others} drawn from it" if others else "")
     return {
+        "split": setup.bench.task.division,
         "architecture": f"{backbone.family} {'-'.join(map(str, widths))}, {backbone.activation}, "
         f"dropout {backbone.dropout:g}",
         "scaffold": f"{backbone.weights}, standard deviation {scale_words}, {seeds}",

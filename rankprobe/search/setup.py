@@ -141,8 +141,10 @@ def _search(config: TaskConfig, adapter: Adapter, largest: int) -> Search:
         baseline_rate=baseline_rate,
         largest=largest,
         with_head=with_head,
-        scaffolds=search.scaffolds,
         epsilon=search.epsilon,
+        scaffolds=search.scaffolds,
+        precision=search.precision,
+        budget=search.budget,
     )
 
 

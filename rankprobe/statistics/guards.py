@@ -10,7 +10,7 @@ from rankprobe.statistics.table import Floor, ScoreTable
 FEW_REPEATS = 3
 """Below this many repeats a result is flagged `few_repeats`."""
 SIGNAL_LEVEL = 0.999
-"""One-sided level at which full training must beat chance, if `confidence` is no stricter."""
+"""One-sided level at which full training must beat chance by the noise of the test set."""
 
 FLAGS = (
     "adapter_beats_baseline",
@@ -30,12 +30,17 @@ FLAGS = (
 def has_signal(table: ScoreTable, *, confidence: float) -> bool:
     """Whether full training beats chance by more than noise, whatever the floor.
 
-    At a level of 1 in 1,000: at the usual 2.5 %, one task in forty without any signal would be
-    given a rank.
+    By the noise of repeats and examples together at the usual level, and by that of the test
+    examples alone at 1 in 1,000. Where labels have nothing to do with inputs only the second is
+    noise, whatever the networks learned; at 2.5 % one such task in forty would get a rank.
     """
     gain = table.gains(table.baseline, floor=table.floor_values("chance"))
     assert gain is not None, "the table has a baseline"
-    return gain.contrast(1.0).low(max(SIGNAL_LEVEL, (1.0 + confidence) / 2.0)) > 0.0
+    level = (1.0 + confidence) / 2.0
+    return (
+        gain.contrast(1.0).low(level) > 0.0
+        and gain.over_examples(1.0).low(max(SIGNAL_LEVEL, level)) > 0.0
+    )
 
 
 def head_reaches(table: ScoreTable, *, criterion: Criterion, floor: Floor) -> bool:

@@ -248,3 +248,33 @@ METRICS: Mapping[str, Metric] = {
         ),
     )
 }
+
+# Scores measured elsewhere: a score is all there is, and stands for one example.
+
+
+def _given(score: Array, target: Array) -> Values:  # noqa: ARG001
+    return np.asarray(score, dtype=np.float64)
+
+
+def _unknown_chance(train_target: Array, target: Array) -> Values:  # noqa: ARG001
+    raise DataError("the chance of a score measured elsewhere is not known; give its floor")
+
+
+PLAIN: Mapping[str, Metric] = {
+    name: Metric(
+        name,
+        "regression",
+        higher_is_better=higher_is_better,
+        perfect=math.inf if higher_is_better else -math.inf,
+        compact=_given,
+        influence=_given,
+        chance_influence=_unknown_chance,
+    )
+    for name, higher_is_better in (("score", True), ("loss", False))
+}
+"""Metrics of scores that came without predictions; no dataset.yaml can name them."""
+
+
+def find_metric(name: str) -> Metric:
+    """The metric of this name, those of plain scores included."""
+    return METRICS[name] if name in METRICS else PLAIN[name]

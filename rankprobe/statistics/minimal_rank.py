@@ -113,7 +113,7 @@ def minimal_rank(
         answer = _answer("above_largest", confidence, flags, low=last.row.rank + 1)
         return replace(answer, **found)
     value = rising[crossing].row.rank
-    low, high = _interval(rising, crossing, shares, confidence)
+    low, high = rank_interval(rising, crossing, shares, confidence)
     if crossing == 0 and value > 1 and fall is None:
         flags |= set() if high == value else {"imprecise"}
         answer = _answer("at_or_below_smallest", confidence, flags, high=value)
@@ -131,7 +131,7 @@ def minimal_rank(
     )
 
 
-def _interval(
+def rank_interval(
     standings: list[Standing], crossing: int, shares: np.ndarray, confidence: float
 ) -> tuple[int | None, int | None]:
     """Where the resamples cross, less a tail on either side, as integers.

@@ -20,6 +20,8 @@ one rank alone the resamples then say what its t test says.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaincinv
@@ -80,10 +82,15 @@ def resampled_surplus(
 
 def _student_factors(degrees: Values, generator: np.random.Generator) -> Values:
     """sqrt(degrees / chi-square), (resamples, ranks), all ranks at the same quantile."""
-    levels = (np.arange(_STRATA) + 0.5) / _STRATA
-    factors = np.sqrt(degrees / (2.0 * gammaincinv(degrees / 2.0, levels[:, None])))
+    factors = np.stack([_student_quantiles(float(value)) for value in degrees], axis=1)
     which = generator.permutation(np.arange(RESAMPLES // 2) % _STRATA)
     return np.asarray(factors[np.concatenate([which, which])])
+
+
+@lru_cache(maxsize=1024)  # most ranks keep their degrees from one reading to the next
+def _student_quantiles(degrees: float) -> Values:
+    levels = (np.arange(_STRATA) + 0.5) / _STRATA
+    return np.asarray(np.sqrt(degrees / (2.0 * gammaincinv(degrees / 2.0, levels))))
 
 
 def _correlation(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rankprobe.errors import ConfigError, Problem, TrainingError
 from rankprobe.statistics.evidence import Evidence, RankEvidence, tuning_variance
-from rankprobe.statistics.metrics import METRICS, Metric
+from rankprobe.statistics.metrics import Metric, find_metric
 from rankprobe.statistics.variance import Estimate, Moments, moments
 
 Values = NDArray[np.float64]
@@ -112,7 +112,7 @@ def tabulate(evidence: Evidence, *, seed: int = 0) -> ScoreTable:
     Raises:
         TrainingError: Full training has no finished repeat, or no rank shares one with it.
     """
-    metric = METRICS[evidence.metric]
+    metric = find_metric(evidence.metric)
     row = _row_maker(evidence, metric, seed)
     baseline = row(evidence.baseline)
     if not baseline.finished.any():
@@ -142,7 +142,7 @@ def resolve_floor(metric: str, floor: str) -> Floor:
     zero_is_nothing = metric in ("accuracy", "r2")
     if floor == "auto":
         return "none" if zero_is_nothing else "chance"
-    if floor == "none" and not METRICS[metric].higher_is_better:
+    if floor == "none" and not find_metric(metric).higher_is_better:
         raise ConfigError(
             Problem(
                 f"`floor: none` means nothing for {metric}, where lower is better",

@@ -101,6 +101,12 @@ class Moments:
         degrees = variance**2 / scatter if scatter > 0.0 else float(columns)
         return Estimate(float(w @ self.mean), math.sqrt(variance), max(degrees, 1.0))
 
+    def over_examples(self, *weights: float) -> Estimate:
+        """The weighted sum with the error from other test examples, these trainings given."""
+        w = np.array(weights)
+        error = math.sqrt(float(w @ self.examples @ w))
+        return Estimate(float(w @ self.mean), error, float(max(self.n_examples - 1, 1)))
+
     def sources(self, *weights: float) -> dict[str, float]:
         """The variance of a weighted sum by source; the parts add up to that of `contrast`.
 

@@ -7,20 +7,21 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from rankprobe.calibration.linear import (
+    STUDENT,
+    Matrix,
+    Planted,
+    PlantedTask,
+    closed_form,
+    margin,
+    minimal_rank,
+    plant_linear,
+)
 from rankprobe.records import Result
 from rankprobe.reporting.folder import write_whole
 from rankprobe.reporting.wording import percent
 from studies.catalogue import ROOT
 from studies.pictures import draw_all
-from studies.planted.linear import (
-    Matrix,
-    Planted,
-    PlantedTask,
-    best_recovery,
-    margin,
-    minimal_rank,
-    plant_linear,
-)
 from studies.planted.report import RESULTS, Outcome, Outcomes, summary
 from studies.readme import refresh
 
@@ -54,7 +55,7 @@ def measure_all(
     for task in tasks:
         planted = plant_linear(task)
         result = measure_one(task, planted, runs)
-        measured.append(_outcome(task, result, _recoveries(planted)))
+        measured.append(_outcome(task, result, closed_form(planted)))
         print(f"{task.name}: {measured[-1].found}", flush=True)
     outcomes = Outcomes(tuple(measured), TARGET, _provenance(result))
     write_whole(root / RESULTS, outcomes.to_json().encode())
@@ -77,18 +78,9 @@ def measure_one(task: PlantedTask, planted: Planted, runs: Path) -> Result:
         planted.y,
         name=task.name,
         out=runs / task.name,
-        backbone={"family": "mlp", "hidden": []},
-        adapter={"head": "adapter"},
+        **STUDENT,
         search={"target": TARGET},
     )
-
-
-def _recoveries(planted: Planted) -> Matrix:
-    """The closed form, with the frozen matrix that such a measurement has."""
-    from rankprobe.lowrank import Scaffold
-
-    frozen = Scaffold().weight("head", planted.weight.shape)
-    return best_recovery(planted.weight, frozen.astype(np.float64))
 
 
 def _outcome(task: PlantedTask, result: Result, recoveries: Matrix) -> Outcome:

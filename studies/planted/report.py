@@ -17,11 +17,11 @@ from matplotlib.ticker import MaxNLocator
 from pydantic import TypeAdapter, ValidationError
 from rich.table import Table
 
+from rankprobe.calibration.linear import PlantedTask
 from rankprobe.errors import ArtifactError
 from rankprobe.reporting.style import BLUE, GREY, INK, VERMILLION, styled
 from rankprobe.reporting.wording import duration, percent
 from studies.markdown import not_measured, table
-from studies.planted.linear import PlantedTask
 
 RESULTS = Path("planted/results/results.json")
 PICTURE = Path("planted/results/planted.png")

@@ -139,3 +139,42 @@ def test_the_objective_can_be_set(tmp_path: Path, source: str) -> None:
     assert (loaded.objective, loaded.metric, loaded.classes) == ("regression", "mse", ())
     assert loaded.train.y.dtype == np.float32
     assert loaded.train.y.shape == (len(loaded.train), 1)
+
+
+@pytest.mark.parametrize("name", ["arrays", "table", "python"])
+@pytest.mark.parametrize("by", ["group", "time"])
+def test_groups_and_times_divide_from_the_file(tmp_path: Path, name: str, by: str) -> None:
+    """Each input's first feature is its row, so the splits can be read off the task."""
+    rows = np.arange(80)
+    x = np.stack([rows, RNG.normal(size=80)], axis=1)
+    values = rows // 8 if by == "group" else rows[::-1]
+    if name == "table":
+        frame = pd.DataFrame(x, columns=["a", "b"]).assign(c=values, y=Y)
+        frame.to_csv(tmp_path / "t.csv", index=False)
+        data = "path: t.csv"
+    elif name == "arrays":
+        np.savez(tmp_path / "a.npz", x=x, c=values, y=Y)
+        data = "path: a.npz"
+    else:
+        (tmp_path / "own.py").write_text(
+            "import numpy as np\ndef make():\n    rows = np.arange(80)\n"
+            "    x = np.stack([rows, np.random.default_rng(0).normal(size=80)], axis=1)\n"
+            f"    c = {'rows // 8' if by == 'group' else 'rows[::-1]'}\n"
+            "    return {'x': x, 'y': rows % 4, 'c': c}\n"
+        )
+        data = "factory: 'own:make'"
+    (tmp_path / "dataset.yaml").write_text(
+        f"data: {{{data}, split: {{{by}: c}}, standardize: false}}\n"
+    )
+    task = load_task(load_config(tmp_path / "dataset.yaml", trust=True), trust=True)
+    assert task.input_shape == (2,)
+    parts = [part.x[:, 0].astype(int) for part in (task.train, task.validation, task.test)]
+    assert sorted(np.concatenate(parts)) == list(rows)
+    if by == "group":
+        groups = [set(values[part]) for part in parts]
+        assert sum(map(len, groups)) == 10
+        assert "by `c`, with no group in two splits" in task.division
+    else:
+        assert values[parts[0]].max() < values[parts[1]].min()
+        assert values[parts[1]].max() < values[parts[2]].min()
+        assert "in the order of `c`" in task.division

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from rankprobe.config import config_from_settings
 from rankprobe.data.examples import scaled
@@ -197,9 +198,67 @@ def test_arrays_in_memory() -> None:
 def test_flags(tmp_path: Path) -> None:
     x = np.concatenate([X, X])
     assert load(tmp_path, {"x": X, "y": Y}).flags == ()
-    assert load(tmp_path, {"x": x, "y": np.tile(Y, 2)}).flags == ("duplicates_across_splits",)
+    assert load(tmp_path, {"x": x, "y": np.tile(Y, 2)}).flags == ("mostly_duplicates",)
+    few = np.concatenate([X, X[:9]])
+    assert load(tmp_path, {"x": few, "y": np.append(Y, Y[:9])}).flags == (
+        "duplicates_across_splits",
+    )
     assert load(tmp_path, {"x": x, "y": np.arange(120) // 60}).flags == ()  # other targets
     y = np.repeat([0, 1], [56, 4])
     assert load(tmp_path, {"x": X, "y": y}).flags == ("imbalanced",)
     y = np.repeat([0, 1], [50, 10])
     assert load(tmp_path, {"x": X, "y": y}).flags == ()
+
+
+def test_examples_shared_by_training_and_validation_alone_are_flagged(tmp_path: Path) -> None:
+    arrays = {"x": X[:40], "y": Y[:40], "x_validation": X[:10], "y_validation": Y[:10]}
+    arrays |= {"x_test": X[40:], "y_test": Y[40:]}
+    assert load(tmp_path, arrays).flags == ("duplicates_across_splits",)
+
+
+def test_nearly_all_given_test_rows_in_training_are_flagged_as_such(tmp_path: Path) -> None:
+    """One new row is enough to pass the refusal, and not to make the scores mean anything."""
+    arrays = {"x": X, "y": Y, "x_test": np.append(X[:9], X[:1] + 1, 0), "y_test": Y[:10]}
+    assert load(tmp_path, arrays).flags == ("mostly_duplicates",)
+
+
+def test_rows_of_one_time_in_two_splits_are_flagged(tmp_path: Path) -> None:
+    days = np.arange(60)
+    assert load(tmp_path, {"x": X, "y": Y, "d": days}, split={"time": "d"}).flags == ()
+    tied = {"x": X, "y": Y, "d": days // 20}
+    assert load(tmp_path, tied, split={"time": "d"}).flags == ("time_across_splits",)
+
+
+def test_times_written_as_text_are_times(tmp_path: Path) -> None:
+    # As text, a space comes before every T.
+    days = np.array([f"2021-03-{1 + i // 24:02d}{'T '[i % 2]}{i % 24:02d}:00" for i in range(60)])
+    days = days[::-1]
+    task = load(tmp_path, {"x": X, "y": Y, "d": days}, split={"time": "d"})
+    assert np.array_equal(task.test.x, X[:12].astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("split", "values", "message"),
+    [
+        ({"group": "g"}, np.array(["a", "", "b"] * 20),
+         "`g` in a.npz divides the data, but is missing in row 2"),
+        ({"group": "g"}, np.where(np.arange(60) == 4, np.nan, np.arange(60.0)), "missing in row 5"),
+        ({"time": "g"}, np.array(["2021-03-01", "NaT"] * 30, dtype="datetime64[D]"),
+         "missing in row 2"),
+        ({"time": "g"}, np.array(["3/28/2021"] * 60),
+         "`g` in a.npz holds no times: .*; write them as numbers, or like 2021-03-28"),
+    ],
+)  # fmt: skip
+def test_arrays_that_cannot_divide(
+    tmp_path: Path, split: dict[str, str], values: NDArray[Any], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        load(tmp_path, {"x": X, "y": Y, "g": values}, split=split)
+
+
+def test_given_test_rows_and_a_division_are_one_too_many(tmp_path: Path) -> None:
+    arrays = {"x": X, "y": Y, "who": np.arange(60) // 6, "x_test": X[:9], "y_test": Y[:9]}
+    with pytest.raises(ConfigError, match=r"a\.npz holds `x_test` and `y_test`, and `data\.split`"):
+        load(tmp_path, arrays, split={"group": "who"})
+    task = load(tmp_path, arrays, split={"group": "who", "test": 0.2})
+    assert rows(task) == [42, 6, 12]

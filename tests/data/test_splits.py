@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rankprobe.config import SplitConfig
 from rankprobe.data.examples import FREE, TEST, VALIDATION, Rows
-from rankprobe.data.splits import divided, shuffled
+from rankprobe.data.splits import described, divided, shuffled
 from rankprobe.errors import DataError
 
 
@@ -181,3 +181,34 @@ def test_time_tests_on_the_latest() -> None:
     assert sorted(times[row] for row in test) == [8, 9]
     assert [times[row] for row in validation] == [7]
     assert max(times[row] for row in train) == 6
+
+
+GIVEN = np.repeat(np.array([FREE, TEST], dtype=np.int8), [60, 40])
+WHOLE = np.repeat(np.array([FREE, TEST, VALIDATION], dtype=np.int8), [60, 30, 10])
+KEPT = "at random, with the shares of the classes kept"
+FOLDS = np.array(["train", "test"] * 50)
+
+
+@pytest.mark.parametrize(
+    ("split", "fixed", "by", "words"),
+    [
+        ({}, free(100), None, f"{KEPT}, seed 0"),
+        ({"seed": 3}, GIVEN, None,
+         f"test rows as given; validation {KEPT}, seed 3"),
+        ({}, WHOLE, None, "test and validation rows as given"),
+        ({"group": "who"}, free(100), FOLDS, "by `who`, with no group in two splits, seed 0"),
+        ({"time": "day"}, free(100), FOLDS, "in the order of `day`, the latest rows for the test"),
+        ({"column": "f"}, free(100), FOLDS,
+         f"as the column `f` names them; validation {KEPT}, seed 0"),
+        ({"column": "f"}, free(100), np.array(["train", "test", "val", "val"] * 25),
+         "as the column `f` names them"),
+    ],
+)  # fmt: skip
+def test_the_division_in_words(
+    split: dict[str, Any], fixed: NDArray[np.int8], by: NDArray[Any] | None, words: str
+) -> None:
+    assert described(SplitConfig(**split), fixed, by, stratified=True) == words
+
+
+def test_without_classes_no_shares_are_kept() -> None:
+    assert described(SplitConfig(), free(9), None, stratified=False) == "at random, seed 0"

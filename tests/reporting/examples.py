@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from rankprobe.records import (
     Rate,
     Result,
     TaskSummary,
+    Variant,
     Verdict,
 )
 
@@ -151,6 +153,71 @@ def unresolved(verdict: Verdict, **limits: int | None) -> MinimalRank:
     )
 
 
+def trusted() -> Result:
+    """Every field that says how far the answer can be trusted."""
+    flags = ("unresolved_tie", "failed_members", "mostly_duplicates", "time_across_splits")
+    minimal = MinimalRank(6, 5, 7, 0.95, "resolved", flags, 12_345, 0.0213, 7)
+    result = make("trusted letters", minimal=minimal)
+    noise = {"repeats": 2e-6, "test_set": 7e-6, "scaffolds": 0.0, "learning_rate": 1e-6}
+
+    def tested(point: Point) -> Point:
+        share = point.recovery.mean - 0.01
+        return replace(
+            point,
+            over_chance=Interval(share, share - 0.02, share + 0.02),
+            p_value=1e-9 if point.rank > 7 else 0.3 / point.rank,
+            non_inferior=point.rank > 6,
+            variance=noise,
+        )
+
+    return replace(
+        result,
+        points=tuple(tested(point) for point in result.points),
+        design={
+            "precision": 1,
+            "budget": 400,
+            "stopped": "test_set",
+            "repeats": {"5": 9, "6": 12, "full": 12},
+            "narrowest": 2,
+            "trainings": 312,
+        },
+        sensitivity=variants(),
+        scope={**result.scope, "split": "by `writer`, with no group in two splits, seed 0"},
+    )
+
+
+def variants() -> tuple[Variant, ...]:
+    """Answers under changed settings: the same, moved, past the ranks tried, withheld."""
+    near = ((5, 0.93), (6, 0.96), (7, 0.97))
+    return (
+        Variant("epochs", "10 (half)", unresolved("baseline_suspect"), near),
+        Variant("epochs", "40 (double)", MinimalRank(6, 5, 6, 0.95, "resolved"), near),
+        Variant("batch_size", "64 (half)", MinimalRank(5, 5, 6, 0.95, "resolved"), near),
+        Variant("weight_decay", "0.02 (double)", MinimalRank(9, 8, 9, 0.95, "resolved"), near),
+        Variant(
+            "scaffold", "seed 43", unresolved("above_largest", low=12), (*near, (11, math.nan))
+        ),
+    )
+
+
+def within_epsilon() -> Result:
+    """A loss that has to come within 0.02 of full training's."""
+    result = make(
+        "close enough",
+        metric="log_loss",
+        full=0.21,
+        worst=1.4,
+        chance=2.302,
+        head=1.9,
+        floor="chance",
+        noise=0.004,
+        ranks=(1, 2, 4, 6, 8, 16),
+        minimal=MinimalRank(8, 6, 16, 0.95, "resolved", (), 9_999, 0.02, 16),
+    )
+    points = tuple(replace(point, p_value=0.01, non_inferior=True) for point in result.points)
+    return replace(result, epsilon=0.02, points=points)
+
+
 def examples() -> dict[str, Result]:
     """Every example by name."""
     wide = tuple(2**k for k in range(10))
@@ -259,6 +326,8 @@ def examples() -> dict[str, Result]:
         "outlier": make("one bad repeat", noise=0.004, fitted=False),
         "foreign": make("日本語 тест 🙂"),
     }
+    made["trusted"] = trusted()
+    made["epsilon"] = within_epsilon()
     bad = made["outlier"]
     first = replace(bad.points[0], low=-1.2, high=1.9, scores=(0.4, float("nan"), 0.41))
     made["outlier"] = replace(bad, points=(first, *bad.points[1:]))

@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from rankprobe.reporting.html import methods_sentence, report_html, reports_html
+from rankprobe.reporting.html import report_html, reports_html
+from rankprobe.reporting.methods import methods_paragraph
 from rankprobe.reporting.wording import clean, headline, verdict_sentence
 from tests.reporting.examples import HOSTILE, examples, make, unresolved
 
@@ -148,12 +149,30 @@ def test_several_results_on_one_page() -> None:
     assert shown == [OVERVIEW, CURVE, RATES, b"other curve", b"other rates"]
 
 
-def test_methods_sentence_gives_number_and_conditions() -> None:
-    text = methods_sentence(EXAMPLES["resolved"])
-    assert "rankprobe 0.1.0" in text
-    assert "the minimal rank was 6 (95 % interval 5 to 7)" in text
-    assert "5 repeats" in text
-    assert "learning rates chosen on the validation split" in text
-    fixed = replace(EXAMPLES["resolved"], rates=())
-    assert "5 repeats; a fixed learning rate)" in methods_sentence(fixed)
-    assert "no minimal rank was named (no signal)" in methods_sentence(EXAMPLES["no_signal"])
+def test_the_methods_are_those_of_the_result_escaped() -> None:
+    result = EXAMPLES["resolved"]
+    assert methods_paragraph(result) in read("resolved").text
+    html = report_html(replace(result, methods="as <b>kept</b>"), curve_png=CURVE, rates_png=RATES)
+    assert "as &lt;b&gt;kept&lt;/b&gt;" in html
+    assert methods_paragraph(result) not in Page(html).text
+
+
+def test_what_the_answer_stands_on_has_its_own_tables() -> None:
+    page = read("trusted")
+    for words in (
+        "Checks rank recovery over chance p of non-inferiority 1 40.9 %",
+        "6 94.5 % [92.5, 96.5] 0.050",
+        "16 99.2 % [97.2, 101.2] <0.001",
+        "non-inferiority rank 7 is the smallest from which on",
+        "noise of the recovery at rank 6: 70 % test set",
+        "design asked for the ends of the interval at most 1 rank",
+        "changed minimal rank moved recovery by rank epochs 10 (half) baseline suspect",
+        "batch size 64 (half) 5 (5 to 6) -1 5: 93.0 %, 6: 96.0 %, 7: 97.0 %",
+    ):
+        assert words in page.text, words
+    plain = read("loss").text
+    assert not [word for word in ("over chance 1", "Checks", "Sensitivity") if word in plain]
+
+
+def test_an_epsilon_is_the_first_target() -> None:
+    assert "Targets within 0.02 8 (6 to 16); 9,999 adapter parameters 90 %" in read("epsilon").text

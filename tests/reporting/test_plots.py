@@ -19,7 +19,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from rankprobe.errors import ArtifactError, ConfigError
-from rankprobe.records import Curve, Result
+from rankprobe.records import Curve, MinimalRank, Result
 from rankprobe.reporting.placing import data_limits, spread
 from rankprobe.reporting.plots import (
     image_bytes,
@@ -30,7 +30,7 @@ from rankprobe.reporting.plots import (
     save_png,
 )
 from rankprobe.reporting.style import VERMILLION, printable
-from rankprobe.reporting.wording import figure_words, score_text, target_score
+from rankprobe.reporting.wording import figure_words, score_text, target_score, target_share
 from rankprobe.result_file import result_from_json
 from tests.reporting.examples import HOSTILE, examples, make, make_rates
 
@@ -424,3 +424,20 @@ def test_data_limits_take_in_what_is_near() -> None:
     assert 0.95 < high < 1.0
     low, high = data_limits([1.0, 1.0], [], [])
     assert low < 1.0 < high
+
+
+def test_an_epsilon_among_shares_is_named_and_draws_the_line_that_decided() -> None:
+    close, share = EXAMPLES["epsilon"], EXAMPLES["loss"]
+    shown = words(plot_results([close, share]))
+    assert "close enough\nminimal rank within 0.02: 8 (6 to 16)" in shown
+    assert "log-loss falls\nminimal rank at 95 %: 6 (5 to 8)" in shown
+    alone = plot_results([close, replace(close, task=replace(close.task, name="again"))])
+    assert "target: within 0.02" in words(alone)
+    heights = [np.asarray(line.get_ydata(), dtype=float) for line in alone.lines]
+    assert any(np.allclose(height, target_share(close)) for height in heights)
+
+
+def test_an_open_interval_past_the_only_rank_stays_inside_the_axes() -> None:
+    minimal = MinimalRank(None, 2, None, 0.95, "above_largest")
+    ax = plot_curve(make(ranks=(1,), minimal=minimal, fitted=False))
+    assert "no rank up to 1" in words(ax)

@@ -10,9 +10,15 @@ from rich.console import Console
 from rankprobe.records import MinimalRank, Result
 from rankprobe.reporting.tables import rows, summary
 from rankprobe.reporting.wording import headline
+from rankprobe.result_file import load_result
 from tests.reporting.examples import examples, make
 
 EXAMPLES = examples()
+ROOT = Path(__file__).parents[2]
+OLD = [
+    str(path.relative_to(ROOT))
+    for path in (*ROOT.glob("tests/results/*.json"), *ROOT.glob("studies/**/result.json"))
+]
 
 
 def printed(result: Result, *, encoding: str = "utf-8") -> str:
@@ -123,3 +129,27 @@ def test_the_minimal_rank_is_bold() -> None:
     )
     assert "\x1b[1m     6\x1b" in file.getvalue()
     assert "\x1b[1m     7\x1b" not in file.getvalue()
+
+
+def test_what_the_answer_stands_on_is_told() -> None:
+    text = " ".join(printed(EXAMPLES["trusted"]).split())
+    for words in (
+        "over chance 1: 40.9 2: 63.8",
+        "non-inferior rank 7 is the smallest from which on",
+        "noise of the recovery at rank 6: 70 % test set, 20 % repeats, 10 % learning rate",
+        "design asked for the ends of the interval at most 1 rank",
+        "sensitivity Of the changes of one setting each, 1 of 5 leaves",
+        "batch size 64 (half) 5 (5 to 6) -1",
+        "scaffold seed 43 above 11",
+        "Note: Neighbouring ranks around the minimal rank cannot be told apart",
+        "split by `writer`, with no group in two splits",
+    ):
+        assert words in text, words
+    plain = printed(EXAMPLES["resolved"])
+    assert not {"non-inferior", "noise", "design", "sensitivity"} & set(plain.split())
+
+
+@pytest.mark.parametrize("file", sorted(OLD), ids=str)
+def test_results_of_earlier_versions_still_print(file: Path) -> None:
+    result = load_result(ROOT / file)
+    assert headline(result) in " ".join(printed(result).split())

@@ -5,11 +5,10 @@ from dataclasses import replace
 import pytest
 
 from rankprobe.records import MinimalRank
+from rankprobe.reporting.facts import counts_line, describe, targets_line
 from rankprobe.reporting.wording import (
     FLAGS,
     clean,
-    counts_line,
-    describe,
     duration,
     figure_words,
     flag_lines,
@@ -21,7 +20,7 @@ from rankprobe.reporting.wording import (
     rate_text,
     score_text,
     target_score,
-    targets_line,
+    target_share,
     verdict_sentence,
 )
 from tests.reporting.examples import HOSTILE, examples, make, unresolved
@@ -29,6 +28,9 @@ from tests.reporting.examples import HOSTILE, examples, make, unresolved
 EXAMPLES = examples()
 
 HEADLINES = {
+    "epsilon": (
+        "close enough: rank 8 comes within 0.02 of full training's log-loss (95 % interval 6 to 16)"
+    ),
     "resolved": "letters: rank 6 reaches 95 % of full training (95 % interval 5 to 7)",
     "smallest": (
         "from rank 4 up: the smallest measured rank, 4, already reaches 95 % of full training"
@@ -50,6 +52,11 @@ HEADLINES = {
 }
 
 SENTENCES = {
+    "epsilon": (
+        "Rank 8 is the smallest rank that comes within 0.02 of full training's log-loss; the "
+        "95 % interval is 6 to 16. Its adapters hold 9,999 trained parameters, 2 % of the "
+        "network's."
+    ),
     "resolved": (
         "Rank 6 is the smallest rank that reaches 95 % of full training; the 95 % interval is "
         "5 to 7. Its adapters hold 12,345 trained parameters, 2.1 % of the network's."
@@ -229,3 +236,28 @@ def test_counts_name_failures_only_when_there_are_some() -> None:
 )
 def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_an_epsilon_is_its_own_target() -> None:
+    loss = EXAMPLES["epsilon"]
+    assert target_score(loss) == pytest.approx(loss.baseline.mean + 0.02)
+    score = replace(make(), epsilon=0.02)
+    assert target_score(score) == pytest.approx(score.baseline.mean - 0.02)
+    assert target_share(score) == pytest.approx(1 - 0.02 / score.baseline.mean)
+    assert target_share(make(target=0.9)) == 0.9
+    assert targets_line(loss).startswith("within 0.02: 8 (6 to 16)   90 %: 4 (4 to 5)")
+
+
+@pytest.mark.parametrize(
+    ("minimal", "words"),
+    [
+        (unresolved("at_or_below_smallest", high=4), "4, already comes within 0.02 of full"),
+        (unresolved("above_largest", low=65), "no rank up to 64 comes within 0.02 of full"),
+        (unresolved("not_monotone"), "scores fall again after coming within 0.02 of full"),
+    ],
+)
+def test_an_epsilon_without_a_rank(minimal: MinimalRank, words: str) -> None:
+    result = replace(EXAMPLES["epsilon"], minimal_rank=minimal)
+    assert words in headline(result)
+    assert "reach" not in headline(result)
+    assert "reach" not in verdict_sentence(result)

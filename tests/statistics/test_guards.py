@@ -141,6 +141,12 @@ def test_a_signal_at_one_in_forty_is_none_at_one_in_a_thousand() -> None:
         assert find_minimal_rank(evidence, target=0.95).verdict == verdict
 
 
+def test_two_repeats_that_differ_do_not_hide_a_signal() -> None:
+    """Student's t of one degree of freedom at 1 in 1,000 would ask for 318 standard errors."""
+    answer = find_minimal_rank(accuracy_evidence(RISING, repeats=2, wobble=0.01), target=0.95)
+    assert answer.verdict == "resolved"
+
+
 # Recovery over chance
 
 

@@ -6,9 +6,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from rankprobe.calibration.linear import PlantedTask
 from rankprobe.records import Result
 from studies.catalogue import ROOT, find
-from studies.planted.linear import PlantedTask
 from studies.planted.report import RESULTS as PLANTED
 from studies.planted.report import Outcome, Outcomes
 from studies.speed.report import RESULTS as SPEED

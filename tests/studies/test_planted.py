@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import rankprobe
+from rankprobe.calibration.linear import PlantedTask
 from rankprobe.records import Result
-from studies.planted.linear import PlantedTask
 from studies.planted.measure import measure_all
 from studies.planted.report import load
 from tests.studies.repository import copy_documents, result

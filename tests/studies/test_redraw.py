@@ -35,7 +35,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     commit_outcomes(studies)
     commit_speed(studies)
     (folder / "README.md").write_text(
-        "# R\n<!-- example -->\n<!-- /example -->\n<!-- studies -->\n<!-- /studies -->\n"
+        "# R\n<!-- example -->\n<!-- /example -->\n<!-- comparison -->\n<!-- /comparison -->\n"
+        "<!-- studies -->\n<!-- /studies -->\n"
     )
     redraw(folder)
     return folder
@@ -105,6 +106,15 @@ def test_the_readme_shows_what_a_terminal_shows(repository: Path) -> None:
     )
     assert max(len(line) for line in fence.splitlines()) <= 80
     assert str(repository) not in text
+
+
+def test_the_readme_shows_how_the_studies_compare(repository: Path) -> None:
+    fence = (repository / "README.md").read_text().split("```")[3]
+    rows = [" ".join(line.split()) for line in fence.splitlines()]
+    for name in ("digits", "mnist5k", "mnist"):
+        assert any(row.startswith(f"{name} 6 (5 to 7) ") for row in rows)
+    assert "mnist5k - digits +0.00 -0.49 to +0.49 * cannot be told apart" in rows
+    assert max(len(line) for line in fence.splitlines()) <= 80
 
 
 def test_the_studies_stand_side_by_side(repository: Path) -> None:

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from rankprobe.errors import ConfigError
-from rankprobe.lowrank.scaffold import Scaffold
-from studies.planted.linear import (
+from rankprobe.calibration.linear import (
     PlantedTask,
     best_recovery,
     margin,
     minimal_rank,
     plant_linear,
 )
+from rankprobe.errors import ConfigError
+from rankprobe.lowrank.scaffold import Scaffold
 from studies.planted.measure import TASKS
 
 

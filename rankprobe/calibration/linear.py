@@ -9,7 +9,9 @@ theorem of Eckart and Young the best R² at rank r, as a share of full training'
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,11 @@ from scipy.optimize import minimize_scalar
 from rankprobe.errors import ConfigError
 
 Matrix = NDArray[np.float64]
+STUDENT: dict[str, Any] = {
+    "backbone": {"family": "mlp", "hidden": []},
+    "adapter": {"head": "adapter"},
+}
+"""Settings of a measurement of these tasks; all others stay at their defaults."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +64,25 @@ class PlantedTask:
 
 
 @dataclass(frozen=True, eq=False)
-class Planted:
-    """A planted task, as arrays.
+class Arrays:
+    """Examples of a planted task; those past the first ``n`` are fresh ones for a reference.
 
     Attributes:
-        x: Inputs, (n, d), float32.
-        y: Targets, (n, m), float32.
+        x: Inputs, (n + fresh, d), float32.
+        y: Targets, (n + fresh, m), float32, or (n + fresh,) class indices.
+        n: Number of examples of the task itself.
+    """
+
+    x: NDArray[np.float32]
+    y: NDArray[Any]
+    n: int
+
+
+@dataclass(frozen=True, eq=False)
+class Planted(Arrays):
+    """A planted linear task.
+
+    Attributes:
         weight: W, (m, d).
         singular_values: The k singular values of W that are not zero, descending.
     """
@@ -73,11 +93,15 @@ class Planted:
     singular_values: Matrix
 
 
-def plant_linear(task: PlantedTask) -> Planted:
+def plant_linear(task: PlantedTask, *, fresh: int = 0) -> Planted:
     """Make the arrays of a planted task.
 
     The singular vectors are random; the singular values are ``decay**i``, scaled so that an
     output's signal has the variance 1 on average.
+
+    Args:
+        task: Its parameters.
+        fresh: Number of examples beyond the task's own.
 
     Raises:
         ConfigError: A rank that such a matrix cannot have.
@@ -91,9 +115,40 @@ def plant_linear(task: PlantedTask) -> Planted:
     values = task.decay ** np.arange(k, dtype=np.float64)
     values *= np.sqrt(m / np.sum(values**2))
     weight = (left * values) @ right.T
-    x = random.standard_normal((task.n, d))
-    y = x @ weight.T + task.noise * random.standard_normal((task.n, m))
-    return Planted(x.astype(np.float32), y.astype(np.float32), weight, values)
+    x, noise = normal_examples(random, (task.n, fresh), inputs=d, outputs=m)
+    y = x @ weight.T + task.noise * noise
+    return Planted(x.astype(np.float32), y.astype(np.float32), task.n, weight, values)
+
+
+def normal_examples(
+    random: np.random.Generator, counts: Sequence[int], *, inputs: int, outputs: int
+) -> tuple[Matrix, Matrix]:
+    """Normal inputs and normal noise, each of variance 1, part after part.
+
+    Whatever parts follow, the first ones stay the same.
+
+    Args:
+        random: Draws them.
+        counts: Number of examples of each part.
+        inputs: Number of inputs.
+        outputs: Number of outputs.
+
+    Returns:
+        (examples, inputs) and (examples, outputs).
+    """
+    parts = [
+        (random.standard_normal((count, inputs)), random.standard_normal((count, outputs)))
+        for count in counts
+    ]
+    return np.concatenate([x for x, _ in parts]), np.concatenate([noise for _, noise in parts])
+
+
+def closed_form(planted: Planted) -> Matrix:
+    """`best_recovery` with the frozen matrix that a measurement with `STUDENT` has."""
+    from rankprobe.lowrank import Scaffold
+
+    frozen = Scaffold().weight("head", planted.weight.shape)
+    return best_recovery(planted.weight, frozen.astype(np.float64))
 
 
 def best_recovery(weight: Matrix, frozen: Matrix) -> Matrix:
@@ -128,6 +183,13 @@ def best_recovery(weight: Matrix, frozen: Matrix) -> Matrix:
         )
         recoveries.append(1 - min(float(found.fun), float(on_grid.min())) / energy)
     return np.array(recoveries)
+
+
+def spectral_recovery(task: PlantedTask) -> Matrix:
+    """Recovery at ranks 1 to k without the frozen matrix: shares of the squared spectrum."""
+    squares = task.decay ** (2.0 * np.arange(task.k))
+    shares: Matrix = np.cumsum(squares) / np.sum(squares)
+    return shares
 
 
 def minimal_rank(recoveries: Matrix, target: float) -> int:

@@ -1,0 +1,1 @@
+"""Is the instrument right? Tasks whose rank is known are planted, measured, and compared."""

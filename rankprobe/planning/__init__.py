@@ -1,0 +1,1 @@
+"""From results and a dataset.yaml to a plan of a measurement."""
