@@ -22,6 +22,7 @@ from studies.catalogue import TUNED, find
 from studies.command import guarded
 from studies.markdown import named_blocks, not_measured, replaced, studies_block
 from studies.mnist import compare_paper
+from studies.ordering import report as ordering
 from studies.pictures import draw_all
 from studies.planted import report as planted
 from studies.readme import refresh
@@ -52,6 +53,7 @@ def _draw_own(studies: Path, figures: Path) -> list[Path]:
     shown = {f"{m.name}.png": m.results(studies) / "curve.png" for m in TUNED}
     shown |= {
         "mnist-paper.png": studies / compare_paper.PICTURE,
+        "ordering.png": studies / ordering.PICTURE,
         "planted.png": studies / planted.PICTURE,
         "calibration.png": studies / calibration.PICTURE,
     }
@@ -75,6 +77,7 @@ def _readme(studies: Path) -> list[Path]:
         "example": _example(studies),
         "comparison": _comparison(studies),
         "studies": studies_block(studies, prefix="studies/"),
+        "ordering": ordering.sentence(studies),
         "planted": planted.sentence(studies),
         "calibration": calibration.headline_table(studies),
         "speed": speed.sentence(studies),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from rankprobe.errors import ConfigError
 from rankprobe.records import Result
@@ -22,6 +24,7 @@ class Measurement:
         what: What is measured, in a few words.
         file: Its dataset.yaml.
         fetched: Name of the data to fetch first; ``None`` where it comes with a library.
+        hidden: Widths of the network that replaces the file's; ``None`` leaves that.
     """
 
     name: str
@@ -29,15 +32,25 @@ class Measurement:
     what: str
     file: str = "dataset.yaml"
     fetched: str | None = None
+    hidden: tuple[int, ...] | None = None
 
     def config(self, root: Path = ROOT) -> Path:
         """Its dataset.yaml."""
         return root / self.study / self.file
 
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """Settings that replace those of its file."""
+        if self.hidden is None:
+            return {}
+        return {"name": self.name, "backbone": {"hidden": self.hidden}}
+
     def results(self, root: Path = ROOT) -> Path:
         """The folder of its committed results."""
         folder = root / self.study / "results"
         stem = Path(self.file).stem
+        if self.hidden is not None:
+            folder /= "-".join(map(str, self.hidden))
         return folder if stem == "dataset" else folder / stem
 
     def result(self, root: Path = ROOT) -> Result | None:
@@ -50,7 +63,7 @@ class Measurement:
         return load_result(file) if file.is_file() else None
 
 
-MEASUREMENTS = (
+STUDIES = (
     Measurement("digits", "digits", "handwritten digits of 8 x 8 pixels"),
     Measurement("mnist5k", "mnist5k", "5,000 handwritten digits", fetched="mnist5k"),
     Measurement("mnist", "mnist", "70,000 handwritten digits", fetched="mnist"),
@@ -65,8 +78,32 @@ MEASUREMENTS = (
         "mnist",
     ),
 )
-# The tuned ones, which are compared with each other.
-TUNED = tuple(measurement for measurement in MEASUREMENTS if measurement.file == "dataset.yaml")
+ORDERING = tuple(
+    Measurement(name, "ordering", what, f"{name.replace('-', '_')}.yaml", name)
+    for name, what in (
+        ("digits-3-8", "two digits, 3 and 8"),
+        ("digits-halves", "ten digits as two classes, 0-4 and 5-9"),
+        ("digits-ten", "ten digits"),
+        ("penbased", "ten digits written with a pen"),
+        ("letter", "26 capital letters"),
+        ("linear", "side of a plane, 16 bits"),
+        ("parity", "parity of 4 of 16 bits"),
+        ("pairs", "are most of 7 pairs of bits alike?"),
+        ("digits-shuffled", "ten digits, labels permuted"),
+    )
+)
+NETWORK = (64, 32)  # what the files of ORDERING hold
+# The same tasks on a network of half and of twice the width.
+OTHER_NETWORKS = {
+    hidden: tuple(
+        replace(task, name=f"{task.name}-{'-'.join(map(str, hidden))}", hidden=hidden)
+        for task in ORDERING
+    )
+    for hidden in ((32, 16), (128, 64))
+}
+MEASUREMENTS = (*STUDIES, *ORDERING, *chain(*OTHER_NETWORKS.values()))
+# The tuned ones on real data, which are compared with each other.
+TUNED = tuple(measurement for measurement in STUDIES if measurement.file == "dataset.yaml")
 
 
 def find(name: str) -> Measurement:

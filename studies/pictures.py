@@ -8,8 +8,9 @@ from rankprobe.calibration.figure import draw as draw_calibration
 from rankprobe.reporting.folder import write_whole
 from rankprobe.reporting.plots import plot_curve, plot_rates, png_bytes
 from studies.calibration import report as calibration
-from studies.catalogue import MEASUREMENTS, ROOT, Measurement
+from studies.catalogue import ROOT, STUDIES, Measurement
 from studies.mnist import compare_paper
+from studies.ordering import report as ordering
 from studies.planted import report as planted
 
 
@@ -34,14 +35,19 @@ def draw(measurement: Measurement, root: Path = ROOT) -> list[Path]:
 def draw_all(root: Path = ROOT) -> list[Path]:
     """Draw the pictures of every study that has results; returns them.
 
+    The tasks of the ordering study share one picture.
+
     Raises:
         ArtifactError: A result cannot be read.
         StoreError: A picture cannot be written.
     """
-    drawn = [picture for measurement in MEASUREMENTS for picture in draw(measurement, root)]
+    drawn = [picture for measurement in STUDIES for picture in draw(measurement, root)]
     if (results := compare_paper.load(root)) is not None:
         content = png_bytes(compare_paper.plot(results))
         drawn.append(write_whole(root / compare_paper.PICTURE, content))
+    if tasks := ordering.load(root):
+        content = png_bytes(ordering.plot(tasks))
+        drawn.append(write_whole(root / ordering.PICTURE, content))
     if (outcomes := planted.load(root)) is not None:
         content = png_bytes(planted.plot(outcomes))
         drawn.append(write_whole(root / planted.PICTURE, content))

@@ -51,7 +51,8 @@ def publish(run: Path, *, root: Path = ROOT) -> Path:
 
 def _refuse_other_settings(result: Result, measurement: Measurement, run: Path, root: Path) -> None:
     file = measurement.config(root)
-    wanted = _comparable(load_config(file).model_dump(mode="json"))
+    config = load_config(file, overrides=measurement.overrides)
+    wanted = _comparable(config.model_dump(mode="json"))
     made = _comparable(dict(result.provenance["configuration"]))
     if wanted != made:
         keys = sorted(

@@ -10,6 +10,7 @@ from studies.catalogue import ROOT, TUNED
 from studies.command import guarded
 from studies.markdown import replaced, result_block, studies_block
 from studies.mnist import compare_paper
+from studies.ordering import report as ordering
 from studies.planted import report as planted
 from studies.speed import report as speed
 
@@ -26,10 +27,12 @@ def documents(root: Path = ROOT) -> dict[Path, str]:
     }
     blocks[root / "mnist" / "README.md"]["paper"] = compare_paper.block(root)
     blocks[root / "calibration" / "README.md"] = {"calibration": calibration.block(root)}
+    blocks[root / "ordering" / "README.md"] = {"ordering": ordering.block(root)}
     blocks[root / "planted" / "README.md"] = {"planted": planted.block(root)}
     blocks[root / "speed" / "README.md"] = {"speed": speed.block(root)}
     blocks[root / "README.md"] = {
         "studies": studies_block(root),
+        "ordering": ordering.sentence(root),
         "planted": planted.sentence(root),
         "calibration": calibration.headline_table(root),
         "speed": speed.sentence(root),

@@ -39,7 +39,9 @@ def run(name: str, *, runs: Path) -> None:
         fetch(measurement.fetched)
     folder = runs / name
     with Watch() as watch:
-        result = rankprobe.measure(measurement.config(), out=folder, progress=watch)
+        result = rankprobe.measure(
+            measurement.config(), out=folder, progress=watch, **measurement.overrides
+        )
     Console(highlight=False).print(summary(result))
     print(publish(folder))
 
@@ -53,16 +55,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     def work() -> None:
-        for name in options.names:
+        names = [member for name in options.names for member in _members(name)]
+        for name in names:
             if name != "planted":
                 find(name)  # a wrong name shows before hours have passed
-        for name in options.names:
+        for name in names:
             if name == "planted":
                 measure_all(options.runs / "planted")
             else:
                 run(name, runs=options.runs)
 
     return guarded(work)
+
+
+def _members(name: str) -> list[str]:
+    """All measurements of a study where no single one bears its name."""
+    names = [measurement.name for measurement in MEASUREMENTS]
+    members = [m.name for m in MEASUREMENTS if m.study == name]
+    return [name] if name in names else members or [name]
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def plot_results(
         count = len(results)
         ax = new_axes(7.2, max(4.2 + 0.09 * count, 0.7 + 0.36 * count)) if ax is None else ax
         drawn = [result for result in results if _has_signal(result)]
-        ranks = sorted({point.rank for result in results for point in result.points})
+        ranks = sorted({point.rank for result in drawn or results for point in result.points})
         strip = min(0.5, max(0.12, 0.03 + _LANE * count))
         _set_axes(ax, drawn, ranks, strip)
         targets = {target_share(result) for result in results}

@@ -335,6 +335,12 @@ def test_overlay_leaves_out_the_line_of_a_task_without_signal() -> None:
     assert bounds[0] == bounds[1]
 
 
+def test_overlay_leaves_no_room_for_ranks_that_it_does_not_draw() -> None:
+    far = make("shuffled", ranks=(1, 2, 512), minimal=EXAMPLES["no_signal"].minimal_rank)
+    both = plot_results([EXAMPLES["resolved"], far])
+    assert both.get_xlim() == plot_results([EXAMPLES["resolved"]]).get_xlim()
+
+
 def test_overlay_of_only_tasks_without_signal_is_still_readable() -> None:
     assert_readable(plot_results([EXAMPLES["no_signal"]]))
 

@@ -11,6 +11,7 @@ from rankprobe.config import load_config
 from rankprobe.errors import ArtifactError, ConfigError
 from rankprobe.result_file import load_result
 from studies.catalogue import MEASUREMENTS, find
+from studies.fetch import fetch
 from studies.publish import main, publish
 from tests.studies.repository import copy_documents, result
 
@@ -80,7 +81,22 @@ def test_a_run_of_no_study_is_refused(
 @pytest.mark.parametrize("measurement", MEASUREMENTS, ids=lambda measurement: measurement.name)
 def test_settings_are_named_after_their_measurement(measurement: Any) -> None:
     settings = yaml.safe_load(measurement.config().read_text())
-    assert settings["name"] == measurement.name
+    assert {**settings, **measurement.overrides}["name"] == measurement.name
+
+
+def test_a_run_on_another_network_goes_where_it_belongs(studies: Path, tmp_path: Path) -> None:
+    name = "linear-32-16"
+    fetch("linear", root=studies)
+    other = run_of(name, studies, tmp_path, target=0.95)
+    with pytest.raises(ArtifactError, match="holds, in `backbone`, `name`; measure it again"):
+        publish(other, root=studies)
+    made = result(name)
+    settings = load_config(find(name).config(studies), overrides=find(name).overrides)
+    made = replace(
+        made, provenance={**made.provenance, "configuration": settings.model_dump(mode="json")}
+    )
+    (other / "result.json").write_text(made.to_json())
+    assert publish(other, root=studies) == studies / "ordering" / "results" / "32-16" / "linear"
 
 
 def test_the_two_readings_of_the_paper_differ_in_the_scaling_alone() -> None:

@@ -9,7 +9,7 @@ import pytest
 from figures.redraw import REPOSITORY, redraw
 from rankprobe.errors import ArtifactError
 from rankprobe.reporting.folder import draw_figure
-from studies.catalogue import MEASUREMENTS, ROOT, TUNED, find
+from studies.catalogue import MEASUREMENTS, ORDERING, ROOT, TUNED, find
 from studies.mnist.compare_paper import PUBLISHED
 from studies.pictures import draw
 from studies.readme import documents, refresh
@@ -28,7 +28,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Everything measured, and redrawn once."""
     folder = tmp_path_factory.mktemp("repository")
     studies = copy_documents(folder)
-    for measurement in TUNED:
+    for measurement in (*TUNED, *ORDERING):
         commit(studies, measurement.name)
     commit(studies, "mnist-paper", ranks=PAPER_RANKS)
     commit(studies, "mnist-paper-standard", ranks=PAPER_RANKS, full=0.97)
@@ -44,7 +44,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_picture_is_drawn(repository: Path) -> None:
     drawn = {path.relative_to(repository).as_posix() for path in repository.rglob("*.png")}
-    figures = ("digits", "mnist5k", "mnist", "studies", "mnist-paper", "planted")
+    figures = ("digits", "mnist5k", "mnist", "studies", "mnist-paper", "ordering", "planted")
     assert drawn == {f"figures/{name}.png" for name in figures} | {
         *(f"studies/{m.study}/results/{kind}.png" for m in TUNED for kind in ("curve", "rates")),
         "studies/mnist/results/paper/curve.png",
@@ -52,6 +52,7 @@ def test_every_picture_is_drawn(repository: Path) -> None:
         "studies/mnist/results/paper_standard/curve.png",
         "studies/mnist/results/paper_standard/rates.png",
         "studies/mnist/results/paper.png",
+        "studies/ordering/results/ordering.png",
         "studies/planted/results/planted.png",
     }
     result = find("mnist").result(repository / "studies")
@@ -66,7 +67,7 @@ def test_every_picture_that_is_shown_is_there(repository: Path) -> None:
         for readme in repository.rglob("README.md")
         for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", readme.read_text())
     ]
-    assert len(shown) == 8
+    assert len(shown) == 9
     assert [picture for picture in shown if not picture.is_file()] == []
 
 

@@ -17,8 +17,9 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What would be fetched, measured and published, in order."""
     steps: list[str] = []
 
-    def measure(config: Path, *, out: Path, progress: object) -> object:
+    def measure(config: Path, *, out: Path, progress: object, **overrides: object) -> object:
         name = next(m.name for m in MEASUREMENTS if m.config() == config)
+        name = str(overrides.get("name", name))
         steps.append(f"measure {name} into {out.name}")
         if name == "mnist-paper":
             raise TrainingError("no memory left")
@@ -60,6 +61,13 @@ def test_without_a_name_everything_runs_until_something_fails(
     assert capsys.readouterr().err.splitlines()[-1] == "studies: no memory left"
 
 
+def test_a_study_of_many_tasks_runs_by_its_name(done: list[str], tmp_path: Path) -> None:
+    assert main(["ordering", "--runs", str(tmp_path)]) == 0
+    ordering = [m.name for m in MEASUREMENTS if m.study == "ordering"]
+    assert [step.removeprefix("publish ") for step in done if "publish" in step] == ordering
+    assert "measure letter-32-16 into letter-32-16" in done
+
+
 def test_planted_tasks_are_a_study(done: list[str], tmp_path: Path) -> None:
     assert main(["planted", "--runs", str(tmp_path)]) == 0
     assert done == ["planted planted"]
@@ -75,11 +83,14 @@ def test_an_unknown_name_is_refused_before_anything_runs(
 
 def test_results_of_variants_have_a_folder_of_their_own() -> None:
     places = [measurement.results(Path()).as_posix() for measurement in MEASUREMENTS]
-    assert places == [
+    assert places[:5] == [
         "digits/results",
         "mnist5k/results",
         "mnist/results",
         "mnist/results/paper",
         "mnist/results/paper_standard",
     ]
+    assert "ordering/results/digits_ten" in places
+    assert "ordering/results/32-16/digits_ten" in places
+    assert len(set(places)) == len(places)
     assert find("mnist").result(Path("nowhere")) is None

@@ -1,0 +1,1 @@
+"""Tasks whose order is expected, measured with one set of settings."""
