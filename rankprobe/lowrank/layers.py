@@ -14,8 +14,8 @@ from rankprobe.lowrank.product import low_rank_product
 from rankprobe.lowrank.randomness import random_words
 from rankprobe.lowrank.scaffold import Scaffold
 
-# Weights of a layer that is computed as one merged matrix a member: more arithmetic, but fewer
-# operations, and starting those takes most of a small layer's time.
+# Weights of a layer that a cohort computes as one merged matrix a member: more arithmetic, but
+# fewer operations, and starting those takes most of a small layer's time.
 SMALL_LAYER = 4096
 
 
@@ -102,6 +102,13 @@ class LowRankLinear(nn.Module):
         self.bias = nn.Parameter(weight.new_zeros(d_out)) if bias else None
         self.magnitude = nn.Parameter(weight.norm(dim=1)) if adapter.dora else None
         self.norm = nn.LayerNorm(d_out, dtype=weight.dtype) if adapter.layer_norm else None
+        # The merged matrix, where a cohort has made those of all its members at once.
+        self.whole: Tensor | None = None
+
+    @property
+    def small(self) -> bool:
+        """Whether a cohort had better make the merged matrices than multiply factor by factor."""
+        return self.magnitude is None and self.weight.numel() <= SMALL_LAYER
 
     @property
     def rank(self) -> int:
@@ -110,8 +117,8 @@ class LowRankLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs, (batch, ..., d_out), of inputs, (batch, ..., d_in)."""
-        if self.magnitude is None and self.weight.numel() <= SMALL_LAYER:
-            h = F.linear(x, self.merged())
+        if self.whole is not None:
+            h = F.linear(x, self.whole)
         elif self.magnitude is None:
             h = low_rank_product(x, self.weight, self.A, self.B, self.beta, self.scaling)
         else:
@@ -124,6 +131,18 @@ class LowRankLinear(nn.Module):
     def merged(self) -> Tensor:
         """The dense matrix beta W + scaling B A, (d_out, d_in)."""
         return self.beta * self.weight + self.scaling * (self.B @ self.A)
+
+    def merged_of(self, A: Tensor, B: Tensor, beta: Tensor, scaling: Tensor) -> Tensor:
+        """The merged matrices of all members, (members, d_out, d_in).
+
+        Args:
+            A: (members, r, d_in).
+            B: (members, d_out, r).
+            beta: (members,), or a scalar that they share.
+            scaling: (members,).
+        """
+        frozen = beta.view(-1, 1, 1) * self.weight
+        return torch.baddbmm(frozen, scaling.view(-1, 1, 1) * B, A)
 
     def initial(self, rank: int, *, seed: int, repeat: int) -> dict[str, Tensor]:
         """Initial A and B of a member, at its true rank, whatever the rank of this layer.

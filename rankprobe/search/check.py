@@ -16,7 +16,7 @@ from rankprobe.search.learning_rate import grid, tuning_repeats
 from rankprobe.search.refine import first_rungs
 from rankprobe.search.setup import Setup, prepare
 from rankprobe.training import TrainingData
-from rankprobe.training.loop import Batches, loss
+from rankprobe.training.loop import Batches, loss_gradient
 from rankprobe.training.trainees import build_cohort
 
 _STEPS = 3  # timed steps of a cohort, after one that warms up
@@ -152,7 +152,7 @@ def _seconds(setup: Setup, data: TrainingData, members: Sequence[Member], *, ste
             start = time.perf_counter()
             x, y = batches.at(step)
             outputs = cohort.outputs(x, batches.mask_seed(step), apart=batches.apart)
-            loss(outputs, y).backward()  # type: ignore[no-untyped-call]
+            outputs.backward(loss_gradient(outputs, y))  # type: ignore[no-untyped-call]
             cohort.update(1.0)
             times.append(time.perf_counter() - start)
     return sorted(times[1:])[steps // 2] if steps > 1 else times[-1]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import groupby, pairwise
 
+from rankprobe.lowrank.layers import SMALL_LAYER
 from rankprobe.records import Member
 
 LARGEST_COHORT = 32
-SMALL_NETWORK = 20_000  # weights of a network whose repeats train together
-LARGEST_SMALL_COHORT = 128  # members of such a network
+# Weights of a network whose repeats train together: no layer has more than a small one, for in
+# large layers the shared product of the raw input is worth more.
+SMALL_NETWORK = SMALL_LAYER
+LARGEST_SMALL_COHORT = 128  # members of such a network; more gain nothing
 SMALL_BASELINES = 100_000  # weights of all baselines that train together
 MEMORY = 2 << 30  # bytes that a cohort's tensors may take
 

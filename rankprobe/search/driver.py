@@ -87,6 +87,7 @@ class Driver:
         self._paired: dict[tuple[int | None, float], float | None] = {}
         self.repeats: dict[int | None, int] = {}  # of the ranks that have more than others
         self.design: dict[str, Any] = {}
+        self._counts: dict[int, tuple[int, int]] = {}
 
     def run(self) -> Evidence:
         """Measure until the question is answered; returns everything measured."""
@@ -266,9 +267,12 @@ class Driver:
         """All trained parameters, and those that belong to adapters."""
         bench = self.laboratory.bench
         if rank is None:
-            return count_trainable(bench.backbone), 0
-        twin = attach(bench.backbone, rank=rank, adapter=bench.protocol.adapter)
-        return count_trainable(twin), sum(map(count_trainable, adapted_layers(twin).values()))
+            return bench.parameters, 0
+        if rank not in self._counts:
+            twin = attach(bench.backbone, rank=rank, adapter=bench.protocol.adapter)
+            of_adapters = sum(map(count_trainable, adapted_layers(twin).values()))
+            self._counts[rank] = count_trainable(twin), of_adapters
+        return self._counts[rank]
 
     def _rate(self, rank: int | None, rate: float) -> Rate:
         repeats = range(tuning_repeats(self.search.repeats))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from rankprobe.lowrank.randomness import Key, integer_seed, permutation
 
@@ -46,7 +45,7 @@ def fit(
     for step in range(total):
         x, y = batches.at(step)
         outputs = cohort.outputs(x, batches.mask_seed(step), apart=batches.apart)
-        loss(outputs, y).backward()  # type: ignore[no-untyped-call]
+        outputs.backward(loss_gradient(outputs, y))  # type: ignore[no-untyped-call]
         cohort.update(rate_factor(step, total, protocol.schedule))
         if step + 1 in checkpoints:
             scores = _score(cohort.evaluate(data.validation_x), data, score)
@@ -91,31 +90,39 @@ class Batches:
             orders = np.stack([permutation(key, n) for key in keys])
             self._epoch, self._orders = epoch, torch.from_numpy(orders).to(device)
         rows = self._orders[:, index * self.size : (index + 1) * self.size]
-        if not self.apart:
-            return self.data.train_x[rows[0]], self.data.train_y[rows[0]]
-        # First each repeat's batch, then copies in one piece: faster than row by row.
-        x, y = self.data.train_x[rows], self.data.train_y[rows]
-        return x.index_select(0, self._of), y.index_select(0, self._of)
+        x, y = self._rows(self.data.train_x, rows), self._rows(self.data.train_y, rows)
+        return (x, y) if self.apart else (x[0], y[0])
+
+    def _rows(self, values: Tensor, rows: Tensor) -> Tensor:
+        batches = values.index_select(0, rows.reshape(-1)).view(*rows.shape, *values.shape[1:])
+        # Members get copies of their repeat's batch in one piece: faster than row by row.
+        return batches.index_select(0, self._of) if self.apart else batches
 
     def mask_seed(self, step: int) -> int:
         """Seed of a step's dropout masks; several repeats have no masks, and get any."""
         return integer_seed(["mask", self.seed, self.repeats[0], step])
 
 
-def loss(outputs: Tensor, target: Tensor) -> Tensor:
-    """Sum over members of each member's mean loss on a batch.
+def loss_gradient(outputs: Tensor, target: Tensor) -> Tensor:
+    """Gradient, with respect to the outputs, of each member's mean loss on a batch.
+
+    Nobody asks for the loss itself, so it is not computed.
 
     Args:
         outputs: (members, batch, outputs).
         target: (batch,) class indices or (batch, outputs) values, shared by all members; or
             the same with a first axis of members.
+
+    Returns:
+        (members, batch, outputs), of cross-entropy or of the squared error.
     """
+    outputs = outputs.detach()
     members, batch, width = outputs.shape
     if target.is_floating_point():
-        error = F.mse_loss(outputs, target.expand_as(outputs), reduction="sum")
-        return error / (batch * width)
-    labels = target.expand(members, batch).reshape(-1)
-    return F.cross_entropy(outputs.reshape(-1, width), labels, reduction="sum") / batch
+        return (outputs - target).mul_(2 / (batch * width))
+    labels = target.expand(members, batch).unsqueeze(2)
+    minus_one = outputs.new_full((), -1.0).expand_as(labels)
+    return outputs.softmax(dim=2).scatter_add_(2, labels, minus_one).div_(batch)
 
 
 def rate_factor(step: int, total: int, schedule: str) -> float:

@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch._C._functorch import (
+    _add_batch_dim,
+    _remove_batch_dim,
+    _vmap_decrement_nesting,
+    _vmap_increment_nesting,
+)
 from torch.func import vmap
 
-from rankprobe.lowrank import attach, initial_state
+from rankprobe.lowrank import adapted_layers, attach, initial_state
 from rankprobe.lowrank.randomness import integer_seed
 from rankprobe.records import Member
 from rankprobe.training.fusion import fuse
@@ -73,10 +79,9 @@ class Cohort:
             rates,
             weight_decay=weight_decay,
         )
+        self._small = {n: layer for n, layer in adapted_layers(self.module).items() if layer.small}
         self._slots = _slots(self.module, [*self.stacks, *self.constants])
-        tensors = (0,) * len(self._slots)
-        self._sharing = vmap(self._one, in_dims=(None, *tensors), randomness="same")
-        self._apart = vmap(self._one, in_dims=(0, *tensors), randomness="same")
+        self._slots += [[(layer.__dict__, "whole", None)] for layer in self._small.values()]
         self.one_by_one = self.size == 1 or not self._vmap_runs(example)
 
     def outputs(self, x: Tensor, seed: int, *, apart: bool = False) -> Tensor:
@@ -91,8 +96,13 @@ class Cohort:
             (members, batch, outputs).
         """
         if self.one_by_one:
-            own = x if apart else [x] * self.size
-            return torch.stack([self._alone(index, own[index], seed) for index in range(self.size)])
+            own, tensors = x if apart else [x] * self.size, self._tensors()
+            return torch.stack(
+                [
+                    self._alone(own[index], [tensor[index] for tensor in tensors], seed)
+                    for index in range(self.size)
+                ]
+            )
         seed_all(seed, x.device)
         return self._together(x, apart=apart)
 
@@ -124,19 +134,40 @@ class Cohort:
         return output
 
     def _together(self, x: Tensor, *, apart: bool) -> Tensor:
-        run = self._apart if apart else self._sharing
-        outputs: Tensor = run(x, *self.stacks.values(), *self.constants.values())
+        """All members under `torch.func.vmap`, without what it looks up before every call.
+
+        That takes longer than a step of a small network; these are the calls that it makes.
+        """
+        tensors = self._tensors()
+        level = _vmap_increment_nesting(self.size, "same")
+        try:
+            own = _add_batch_dim(x, 0, level) if apart else x
+            batched = [_add_batch_dim(tensor, 0, level) for tensor in tensors]
+            outputs: Tensor = _remove_batch_dim(self._one(own, *batched), level, self.size, 0)
+        finally:
+            _vmap_decrement_nesting()
         return outputs
 
-    def _alone(self, index: int, x: Tensor, seed: int) -> Tensor:
+    def _alone(self, x: Tensor, tensors: Sequence[Tensor], seed: int) -> Tensor:
         seed_all(seed, x.device)
-        tensors = [*self.stacks.values(), *self.constants.values()]
-        return self._one(x, *(tensor[index] for tensor in tensors))
+        return self._one(x, *tensors)
+
+    def _tensors(self) -> list[Tensor]:
+        """Everything that differs between members, in the order of the slots."""
+        tensors = {**self.stacks, **self.constants}
+        wholes = []
+        for name, layer in self._small.items():
+            A, B, scaling = (tensors[_inside(name, key)] for key in ("A", "B", "scaling"))
+            beta = tensors.get(_inside(name, "beta"), layer.beta)
+            wholes.append(layer.merged_of(A, B, beta, scaling))
+        return [*tensors.values(), *wholes]
 
     def _vmap_runs(self, x: Tensor) -> bool:
         try:
             with torch.no_grad():
-                self._together(x, apart=False)
+                tensors = self._tensors()
+                dims = (None, *(0 for _ in tensors))
+                vmap(self._one, in_dims=dims, randomness="same")(x, *tensors)
         except (RuntimeError, ValueError, NotImplementedError):
             # A real fault shows up again, and as itself, when one member is run alone.
             return False
@@ -227,6 +258,11 @@ def devices_of(device: torch.device) -> list[torch.device]:
 
 def _generator_state(device: torch.device) -> Tensor:
     return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+
+def _inside(name: str, key: str) -> str:
+    """Name of a tensor of a layer; the network itself has no name."""
+    return f"{name}.{key}" if name else key
 
 
 def _slots(module: nn.Module, names: Sequence[str]) -> list[list[Slot]]:

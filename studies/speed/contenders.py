@@ -23,7 +23,7 @@ from rankprobe.lowrank.randomness import integer_seed
 from rankprobe.records import Member
 from rankprobe.search.cohorts import compose
 from rankprobe.training import TrainingProtocol
-from rankprobe.training.loop import loss
+from rankprobe.training.loop import loss_gradient
 from rankprobe.training.trainees import build_cohort, reinitialised
 
 INPUTS, HIDDEN, OUTPUTS, BATCH, DROPOUT = 784, (512, 256, 128, 64), 10, 128, 0.1
@@ -161,9 +161,10 @@ def _cohort(rates: int) -> Contender:
 
     def step(x: Tensor, y: Tensor, seed: int) -> Phases:
         start = time.perf_counter()
-        value = loss(cohort.outputs(x, seed), y)
+        outputs = cohort.outputs(x, seed)
+        gradient = loss_gradient(outputs, y)
         forward = time.perf_counter()
-        value.backward()  # type: ignore[no-untyped-call]
+        outputs.backward(gradient)  # type: ignore[no-untyped-call]
         backward = time.perf_counter()
         cohort.update(1.0)
         return forward - start, backward - forward, time.perf_counter() - backward

@@ -13,20 +13,29 @@ from torch.nn import functional as F
 from rankprobe.data.task import Split
 from rankprobe.records import Member
 from rankprobe.training import TrainingData
-from rankprobe.training.loop import CHECKPOINTS, loss, rate_factor
+from rankprobe.training.loop import CHECKPOINTS, loss_gradient, rate_factor
 from tests.training.reference import protocol, toy_task, train_together
 
 
-def test_classification_loss_sums_each_member_s_mean() -> None:
-    outputs, labels = torch.randn(3, 7, 4, dtype=torch.float64), torch.arange(7) % 4
-    expected = sum(F.cross_entropy(member, labels) for member in outputs)
-    torch.testing.assert_close(loss(outputs, labels), expected)
-
-
-def test_regression_loss_sums_each_member_s_mean() -> None:
-    outputs, values = torch.randn(3, 7, 4).double(), torch.randn(7, 4).double()
-    expected = sum(F.mse_loss(member, values) for member in outputs)
-    torch.testing.assert_close(loss(outputs, values), expected)
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("objective", ["classification", "regression"])
+def test_the_gradient_is_that_of_each_member_s_mean_loss(objective: str, shared: bool) -> None:
+    outputs = torch.randn(3, 7, 4, dtype=torch.float64, requires_grad=True)
+    if objective == "classification":
+        targets = [(torch.arange(7) + k) % 4 for k in range(3)]
+    else:
+        targets = [torch.randn(7, 4, dtype=torch.float64) for _ in range(3)]
+    if shared:
+        targets = [targets[0]] * 3
+    classes = objective == "classification"
+    losses = [
+        F.cross_entropy(member, own) if classes else F.mse_loss(member, own)
+        for member, own in zip(outputs, targets, strict=True)
+    ]
+    (expected,) = torch.autograd.grad(torch.stack(losses).sum(), outputs)
+    gradient = loss_gradient(outputs, targets[0] if shared else torch.stack(targets))
+    torch.testing.assert_close(gradient, expected)
+    assert not gradient.requires_grad
 
 
 @pytest.mark.parametrize("total", [1, 7, 40])
