@@ -44,9 +44,11 @@ def test_the_best_mean_over_the_first_two_repeats_is_chosen() -> None:
     assert choose_rate(candidates, higher_is_better=False).learning_rate == 0.001
 
 
-def test_ties_go_to_the_smaller_rate() -> None:
+def test_of_rates_that_tie_the_middle_one_is_taken() -> None:
     candidates = [_candidate(rate, [0.9, 0.9]) for rate in (0.03, 0.01, 0.1)]
-    assert choose_rate(candidates, higher_is_better=True).learning_rate == 0.01
+    assert choose_rate(candidates, higher_is_better=True).learning_rate == 0.03
+    worse = _candidate(0.001, [0.8, 0.8])
+    assert choose_rate([*candidates[:2], worse], higher_is_better=True).learning_rate == 0.01
     assert choose_rate(candidates, higher_is_better=False).learning_rate == 0.01
 
 
