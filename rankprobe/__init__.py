@@ -11,7 +11,6 @@ Examples:
 from __future__ import annotations
 
 from rankprobe.api import compare, measure
-from rankprobe.comparison import Comparison
 from rankprobe.errors import (
     ArtifactError,
     ConfigError,
@@ -21,6 +20,7 @@ from rankprobe.errors import (
     TrainingError,
 )
 from rankprobe.records import Result
+from rankprobe.records.comparison import Comparison
 from rankprobe.result_file import load_result
 
 __version__ = "0.1.0"

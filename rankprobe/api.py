@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rankprobe.comparison import Comparison
 from rankprobe.errors import ConfigError, Problem, StoreError, TrainingError
 from rankprobe.records import Result
+from rankprobe.records.comparison import Comparison
 
 if TYPE_CHECKING:
     from rankprobe.config import TaskConfig

@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. What is slow is imported by the command that needs it."""
+"""The command line: its arguments, its exit status, and what it says when something is wrong."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
-from rankprobe.errors import ConfigError, Problem, RankprobeError, TrainingError
-
-if TYPE_CHECKING:
-    from rankprobe.config import TaskConfig
-    from rankprobe.data.task import Task
+from rankprobe import commands
+from rankprobe.errors import ConfigError, RankprobeError, TrainingError
 
 EXIT_FAILED, EXIT_WRONG, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -49,9 +45,9 @@ def _parser() -> argparse.ArgumentParser:
         "random network, that reaches a chosen share of full training.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    kinds = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    measure = commands.add_parser("measure", help="measure the minimal rank of a task")
+    measure = kinds.add_parser("measure", help="measure the minimal rank of a task")
     _task_arguments(measure)
     measure.add_argument("--out", type=Path, metavar="DIR", help="run folder (runs/NAME)")
     measure.add_argument("--target", type=float, metavar="Q", help="share to reach (0.95)")
@@ -75,13 +71,13 @@ def _parser() -> argparse.ArgumentParser:
     measure.add_argument("--fresh", action="store_true", help="throw away what DIR holds")
     measure.add_argument("--json", action="store_true", help="print the result as JSON alone")
     measure.add_argument("--quiet", action="store_true", help="no progress")
-    measure.set_defaults(command=_measure)
+    measure.set_defaults(command=commands.measure)
 
-    check = commands.add_parser("check", help="find what is wrong, and estimate time and memory")
+    check = kinds.add_parser("check", help="find what is wrong, and estimate time and memory")
     _task_arguments(check)
-    check.set_defaults(command=_check)
+    check.set_defaults(command=commands.check)
 
-    plan = commands.add_parser("plan", help="say how many repeats and which ranks are needed")
+    plan = kinds.add_parser("plan", help="say how many repeats and which ranks are needed")
     plan.add_argument("config", type=Path, nargs="?", metavar="dataset.yaml")
     plan.add_argument(
         "--from",
@@ -97,15 +93,15 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--confidence", type=float, default=0.95, metavar="C", help="level (0.95)")
     plan.add_argument("--json", action="store_true", help="print the plan as JSON alone")
     _task_options(plan)
-    plan.set_defaults(command=_plan)
+    plan.set_defaults(command=commands.plan)
 
-    init = commands.add_parser("init", help="write a dataset.yaml for a data file")
+    init = kinds.add_parser("init", help="write a dataset.yaml for a data file")
     init.add_argument("data", type=Path, metavar="DATA", help=".csv, .tsv, .parquet or .npz")
     init.add_argument("--label", metavar="COLUMN", help="column to predict (the last one)")
     init.add_argument("--out", type=Path, metavar="FILE", help="where to (beside the data)")
-    init.set_defaults(command=_init)
+    init.set_defaults(command=commands.init)
 
-    compare = commands.add_parser("compare", help="compare the minimal ranks of tasks")
+    compare = kinds.add_parser("compare", help="compare the minimal ranks of tasks")
     compare.add_argument(
         "results", nargs="+", metavar="RESULT", help="run folder, JSON, or CSV of scores"
     )
@@ -120,18 +116,18 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "--floor-score", type=float, metavar="X", help="score that counts as nothing, in a CSV (0)"
     )
-    compare.set_defaults(command=_compare)
+    compare.set_defaults(command=commands.compare)
 
     for name, default, text in (
         ("figure", "rank.png", "draw results into one figure (.png, .pdf, .svg)"),
         ("report", "report.html", "write results into one HTML page"),
     ):
-        reading = commands.add_parser(name, help=text)
+        reading = kinds.add_parser(name, help=text)
         reading.add_argument("results", nargs="+", metavar="RESULT", help="run folder or JSON")
         reading.add_argument("-o", "--out", type=Path, default=Path(default), metavar="FILE")
-        reading.set_defaults(command=_figure if name == "figure" else _report)
+        reading.set_defaults(command=commands.figure if name == "figure" else commands.report)
 
-    calibrate = commands.add_parser("calibrate", help="plant tasks of known rank, and find them")
+    calibrate = kinds.add_parser("calibrate", help="plant tasks of known rank, and find them")
     calibrate.add_argument(
         "--out", type=Path, default=Path("runs/calibration"), metavar="DIR", help="its folder"
     )
@@ -141,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--small", action="store_true", help="a few tasks, in minutes")
     calibrate.add_argument("--workers", type=int, metavar="N", help="processes (one a core)")
     calibrate.add_argument("--json", action="store_true", help="print the report as JSON alone")
-    calibrate.set_defaults(command=_calibrate)
+    calibrate.set_defaults(command=commands.calibrate)
     return parser
 
 
@@ -154,174 +150,6 @@ def _task_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, metavar="S", help="replaces the seed of the file")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--trust", action="store_true", help="let the file run code of yours")
-
-
-def _measure(options: argparse.Namespace) -> None:
-    from rankprobe.api import measure_and_save
-
-    config, task = _load(options)
-    from rankprobe.progress import Watch
-
-    with Watch(quiet=options.quiet or options.json) as watch:
-        result = measure_and_save(
-            config,
-            task,
-            folder=options.out or Path("runs") / config.name,
-            device=options.device,
-            workers=options.workers,
-            executor=options.executor,
-            storage=options.storage,
-            fresh=options.fresh,
-            sensitivity=options.sensitivity,
-            progress=watch,
-        )
-    if options.json:
-        sys.stdout.write(result.to_json())
-        return
-    from rankprobe.reporting.tables import summary
-
-    _print(summary(result))
-
-
-def _check(options: argparse.Namespace) -> None:
-    config, task = _load(options)
-    from rankprobe.search.check import check_task
-
-    _print(check_task(config, task, device=options.device).words())
-
-
-def _plan(options: argparse.Namespace) -> None:
-    from rankprobe.planning.make import make_plan
-
-    plan = make_plan(
-        options.results,
-        wished=options.width,
-        confidence=options.confidence,
-        yaml=None if options.config is None else _load(options),
-        device=options.device,
-    )
-    if options.json:
-        sys.stdout.write(plan.to_json())
-        return
-    from rankprobe.reporting.planning import plan_summary
-
-    _print(plan_summary(plan))
-
-
-def _init(options: argparse.Namespace) -> None:
-    from rankprobe.starter import write_starter
-
-    file = write_starter(options.data, label=options.label, out=options.out)
-    print(f"{file} is written; measure it with:\n    rankprobe measure {file}")
-
-
-def _figure(options: argparse.Namespace) -> None:
-    from rankprobe.reporting.folder import draw_figure
-    from rankprobe.result_file import load_result
-
-    print(draw_figure([load_result(path) for path in options.results], options.out))
-
-
-def _report(options: argparse.Namespace) -> None:
-    from rankprobe.reporting.folder import write_report
-    from rankprobe.result_file import load_result
-
-    print(write_report([load_result(path) for path in options.results], options.out))
-
-
-def _compare(options: argparse.Namespace) -> None:
-    from rankprobe.api import compare
-
-    comparison = compare(
-        *options.results,
-        anyway=options.anyway,
-        lower_is_better=options.lower_is_better,
-        floor_score=options.floor_score,
-    )
-    if options.json and options.out is None:
-        sys.stdout.write(comparison.to_json())
-        return
-    from rankprobe.reporting.comparison import summary, write_comparison
-
-    file = write_comparison(comparison, options.out or Path("comparison.png"))
-    if options.json:
-        sys.stdout.write(comparison.to_json())
-        return
-    _print(summary(comparison))
-    print(f"\nfigure  {file}")
-
-
-def _calibrate(options: argparse.Namespace) -> None:
-    from rankprobe.calibration.run import calibrate
-    from rankprobe.progress import Watch
-
-    with Watch(quiet=options.json) as watch:
-        calibration = calibrate(
-            options.out,
-            seed=options.seed,
-            small=options.small,
-            workers=options.workers,
-            progress=watch,
-        )
-    if options.json:
-        sys.stdout.write(calibration.to_json())
-        return
-    from rankprobe.calibration.report import summary
-
-    _print(summary(calibration))
-    print(f"written to {options.out}: calibration.json, calibration.md, calibration.png")
-
-
-def _load(options: argparse.Namespace) -> tuple[TaskConfig, Task]:
-    from rankprobe.config import load_config
-    from rankprobe.data.load import load_task
-
-    search = {
-        "target": getattr(options, "target", None),
-        "ranks": _ranks(getattr(options, "ranks", None)),
-        "repeats": getattr(options, "repeats", None),
-        "precision": getattr(options, "precision", None),
-        "budget": getattr(options, "budget", None),
-    }
-    overrides: dict[str, Any] = {}
-    if given := {key: value for key, value in search.items() if value is not None}:
-        overrides["search"] = given
-    if options.seed is not None:
-        overrides["seed"] = options.seed
-    try:
-        config = load_config(options.config, overrides=overrides, trust=options.trust)
-    except ConfigError as error:
-        raise ConfigError(_by_option(problem) for problem in error.problems) from None
-    return config, load_task(config, trust=options.trust)
-
-
-_SEARCH_OPTIONS = ("target", "ranks", "repeats", "precision", "budget")
-
-
-def _by_option(problem: Problem) -> Problem:
-    """A problem with what an option replaced, told by the option's name."""
-    section, _, key = problem.where.rpartition(".")
-    if section != "search" or key not in _SEARCH_OPTIONS:
-        return problem
-    message = problem.message.replace(f"`{problem.where}`", "it")
-    return replace(problem, where=f"--{key}", message=message)
-
-
-def _ranks(text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise ConfigError(
-            f"--ranks {text}: give whole numbers with commas between them, such as 1,2,4"
-        ) from None
-
-
-def _print(renderable: Any) -> None:
-    from rich.console import Console
-
-    Console(highlight=False, soft_wrap=False).print(renderable)
 
 
 def _complain(error: RankprobeError, status: int) -> int:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rankprobe.errors import ConfigError, Problem
-from rankprobe.plan_records import Plan, PlannedRow
 from rankprobe.planning.sources import (
     Wanted,
     expectations,
@@ -18,6 +17,7 @@ from rankprobe.planning.sources import (
 )
 from rankprobe.planning.work import Work, check_work, pilot_work
 from rankprobe.records import Result
+from rankprobe.records.plan import Plan, PlannedRow
 from rankprobe.statistics.expected import Expected, share_to_reach
 from rankprobe.statistics.plan import (
     REPEATS,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rankprobe.errors import ConfigError, Problem
-from rankprobe.plan_records import Basis
 from rankprobe.records import Result
+from rankprobe.records.plan import Basis
 from rankprobe.result_file import load_result
 from rankprobe.statistics.components import Noise, median
 from rankprobe.statistics.expected import Expected, expect, share_to_reach

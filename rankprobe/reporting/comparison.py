@@ -12,8 +12,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from rankprobe.comparison import ComparedTask, Comparison, Difference
 from rankprobe.records import Result
+from rankprobe.records.comparison import ComparedTask, Comparison, Difference
 from rankprobe.reporting.comparison_words import (
     comparison_notes,
     limits_words,

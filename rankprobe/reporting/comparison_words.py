@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rankprobe.comparison import Comparison, Difference
 from rankprobe.records import Result
+from rankprobe.records.comparison import Comparison, Difference
 from rankprobe.reporting.wording import clean, flag_sentence, metric_name, percent
 
 _WITHOUT = {

@@ -6,8 +6,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rankprobe.plan_records import Plan, PlannedRow
 from rankprobe.records import MinimalRank
+from rankprobe.records.plan import Plan, PlannedRow
 from rankprobe.reporting.wording import clean, duration, interval_words, percent
 
 _SOURCES = {

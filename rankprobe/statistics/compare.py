@@ -23,8 +23,14 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from rankprobe.comparison import Basis, ComparedTask, Comparison, Difference, ScopeDifference
 from rankprobe.records import MinimalRank, Result
+from rankprobe.records.comparison import (
+    Basis,
+    ComparedTask,
+    Comparison,
+    Difference,
+    ScopeDifference,
+)
 
 Values = NDArray[np.float64]
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rankprobe.comparison import ScopeDifference
 from rankprobe.errors import ConfigError, Problem
 from rankprobe.records import Result
+from rankprobe.records.comparison import ScopeDifference
 
 FOREIGN = "foreign"
 """Key of ``Result.provenance`` that names the file of scores measured elsewhere."""

@@ -12,11 +12,11 @@ import pytest
 from rich.console import Console
 
 from rankprobe.cli import main
-from rankprobe.plan_records import Plan, PlannedRow
 from rankprobe.planning.make import make_plan
 from rankprobe.planning.work import Row as WorkRow
 from rankprobe.planning.work import Work, pilot_work, trainings
 from rankprobe.records import Rate, Result
+from rankprobe.records.plan import Plan, PlannedRow
 from rankprobe.reporting.planning import plan_headline, plan_notes, plan_summary
 from tests.reporting.examples import HOSTILE
 from tests.statistics.pilots import World, without_variance

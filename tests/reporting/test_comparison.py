@@ -8,9 +8,9 @@ import pytest
 from matplotlib.colors import to_hex
 from rich.console import Console
 
-from rankprobe.comparison import Comparison, ScopeDifference
 from rankprobe.errors import ConfigError
 from rankprobe.records import Result
+from rankprobe.records.comparison import Comparison, ScopeDifference
 from rankprobe.reporting.comparison import (
     plot_comparison,
     summary,

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rankprobe.comparison import Comparison
 from rankprobe.records import Result
+from rankprobe.records.comparison import Comparison
 from rankprobe.statistics.compare import compare_results, holm
 from tests.statistics.resamples import draw_result, interval_only, resampled, withheld
 
