@@ -139,7 +139,9 @@ def _set_axes(ax: Axes, drawn: Sequence[Result], ranks: Sequence[int], strip: fl
     set_metric_axis(ax, low, high, strip=strip)
     ax.yaxis.set_major_formatter(lambda share, _: percent(round(share, 6)))
     set_rank_axis(ax, ranks)
-    ax.set_ylabel("recovery of full training")
+    over = {"chance": "'s gain over chance", "head": "'s gain over the head alone"}
+    words = {over.get(result.floor, "") for result in drawn}
+    ax.set_ylabel("recovery of full training" + (words.pop() if len(words) == 1 else ""))
 
 
 def _style(index: int) -> Line2D:

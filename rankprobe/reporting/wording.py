@@ -32,8 +32,8 @@ FLAGS = {
         "the interval of the minimal rank is wide: more repeats or more test examples narrow it"
     ),
     "grid": (
-        "only the listed ranks were measured, so the minimal rank is the smallest listed rank "
-        "that passes, and its interval reaches down to the listed rank before it"
+        "ranks just below the minimal rank were not measured, so it is the smallest measured rank "
+        "that passes, and its interval reaches down to the measured rank before it"
     ),
     "adapter_not_converged": (
         "an adapter was still improving at the end of its training: more epochs may lower the "
@@ -258,7 +258,8 @@ def flag_lines(result: Result) -> tuple[str, ...]:
     carriers: dict[str, list[str]] = {flag: [] for flag in result.minimal_rank.flags}
     for point in result.points:
         for flag in point.flags:
-            carriers.setdefault(flag, []).append(str(point.rank))
+            own = "adapter_not_converged" if flag == "not_converged" else flag
+            carriers.setdefault(own, []).append(str(point.rank))
     lines = []
     for flag, ranks in carriers.items():
         where = f" (rank {', '.join(ranks)})" if ranks else ""

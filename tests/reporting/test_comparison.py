@@ -118,7 +118,7 @@ def test_notes_say_what_was_judged_and_what_was_left_out() -> None:
         "recoveries are of different metrics: accuracy in old, new and shuffled; R² in other"
     ) in notes
     assert any(note.startswith("new and other are of the same data: ") for note in notes)
-    assert any(note.startswith("new: only the listed ranks were measured") for note in notes)
+    assert any(note.startswith("new: ranks just below the minimal rank were not") for note in notes)
     assert order_lines(comparison) == [
         "old < new, other",
         "new and other cannot be told apart",

@@ -152,6 +152,15 @@ def test_an_unknown_flag_says_its_own_name() -> None:
     assert flag_sentence("seen_on_mars") == "seen on mars"
 
 
+def test_a_rank_that_has_not_converged_is_not_full_training() -> None:
+    result = make()
+    points = tuple(
+        replace(p, flags=("not_converged",)) if p.rank == 7 else p for p in result.points
+    )
+    lines = [line for line in flag_lines(replace(result, points=points)) if "rank 7" in line]
+    assert lines == [f"{flag_sentence('adapter_not_converged').capitalize()} (rank 7)."]
+
+
 def test_flags_are_listed_once_with_their_ranks() -> None:
     result = make(
         minimal=MinimalRank(6, 5, 7, 0.95, "resolved", ("grid", "rate_at_edge")),
@@ -161,7 +170,7 @@ def test_flags_are_listed_once_with_their_ranks() -> None:
         replace(p, flags=("rate_at_edge",)) if p.rank in {7, 8} else p for p in result.points
     )
     grid, edge, baseline = flag_lines(replace(result, points=points))
-    assert grid.startswith("Only the listed ranks were measured")
+    assert grid.startswith("Ranks just below the minimal rank were not measured")
     assert edge.startswith("The best learning rate is")
     assert edge.endswith("(rank 7, 8).")
     assert baseline == "Full training was still improving at its end: train for more epochs."

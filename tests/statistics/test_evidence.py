@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def test_of_rates_that_tie_the_middle_one_is_taken() -> None:
     assert choose_rate(candidates, higher_is_better=True).learning_rate == 0.03
     worse = _candidate(0.001, [0.8, 0.8])
     assert choose_rate([*candidates[:2], worse], higher_is_better=True).learning_rate == 0.01
-    assert choose_rate(candidates, higher_is_better=False).learning_rate == 0.01
+    assert choose_rate(candidates, higher_is_better=False).learning_rate == 0.03
 
 
 def test_a_rate_that_failed_once_is_not_eligible_unless_all_did() -> None:
@@ -124,6 +125,41 @@ def test_a_rate_that_failed_cannot_be_chosen_again() -> None:
         _candidate(0.1, [0.9, NAN], error=0.05, test=[0.9, NAN]),
     ]
     assert _variance(candidates, 0.01) == 0.0
+
+
+def _paired(candidates: list[Candidate], errors: Sequence[float]) -> list[Candidate]:
+    return [replace(item, paired_error=e) for item, e in zip(candidates, errors, strict=True)]
+
+
+def test_rates_that_end_in_all_but_one_network_are_no_open_choice() -> None:
+    """They share the noise of the validation set: a small difference is a sure one."""
+    alone = [
+        _candidate(0.01, [0.900, 0.901], error=0.05, test=[0.80, 0.82]),
+        _candidate(0.1, [0.899, 0.900], error=0.05, test=[0.90, 0.92]),
+    ]
+    assert _variance(alone, 0.01) > 0.04**2
+    assert _variance(_paired(alone, [0.0, 0.0002]), 0.01) == 0.0
+    assert _variance(_paired(alone, [0.0, 0.05]), 0.01) > 0.04**2
+
+
+def test_paired_scatter_over_repeats_opens_a_choice_too() -> None:
+    """The rates trade places from repeat to repeat."""
+    trading = [
+        _candidate(0.01, [0.90, 0.80], test=[0.8, 0.8]),
+        _candidate(0.1, [0.80, 0.89], test=[0.9, 0.9]),
+    ]
+    assert _variance(_paired(trading, [0.0, 0.0]), 0.01) > 0.04**2
+
+
+def test_a_rate_that_collapsed_once_is_no_rival_in_pairs_either() -> None:
+    candidates = [
+        _candidate(0.001, [0.966, 0.967], test=[0.965, 0.966]),
+        _candidate(0.003, [0.968, 0.969], test=[0.968, 0.968]),
+        _candidate(0.01, [0.972, 0.973], test=[0.973, 0.975]),
+        _candidate(0.1, [0.97, 0.1], test=[0.97, 0.1]),
+    ]
+    errors = [0.001, 0.001, 0.0, 0.02]
+    assert _variance(_paired(candidates, errors), 0.01) < 0.01**2
 
 
 def _row(rank: int | None, repeats: int = 2) -> RankEvidence:
