@@ -38,8 +38,10 @@ class Answer:
         """Whether a rank lies in the interval."""
         return (self.low is None or self.low <= rank) and (self.high is None or rank <= self.high)
 
-    def overlaps(self, other: Answer) -> bool:
-        """Whether two intervals share a rank."""
+    def agrees(self, other: Answer) -> bool:
+        """Whether two intervals share a rank, or neither answer has one."""
+        if not (self.has_interval and other.has_interval):
+            return self.has_interval is other.has_interval
         ends = (self.low, other.low, self.high, other.high)
         low = max((end for end in ends[:2] if end is not None), default=0)
         high = min((end for end in ends[2:] if end is not None), default=math.inf)

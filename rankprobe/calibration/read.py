@@ -48,14 +48,14 @@ def read_outcome(planned: Planned, folder: Path) -> Outcome:
         seconds += float(more["seconds"])
         points, _ = _points(second, planned.seed)
         checked += _checked(points, planned, reference, recovery, "again")
-    expected, distance = _truth(planned, recovery)
     by_reference = reference_rank(reference)
+    expected, distance = _truth(planned, recovery, by_reference)
     repeats = len(evidence.baseline.scores)
     few = [count for count in FEWER if count < repeats]
     return Outcome(
         name=planned.name,
         kind=planned.kind,
-        stratum=_stratum(planned, expected, distance, by_reference),
+        stratum=_stratum(planned, distance, by_reference),
         **_sizes(planned),
         expected=expected,
         distance=distance,
@@ -127,24 +127,28 @@ def _bounded(limit: float) -> float | None:
     return round(limit, 6) if math.isfinite(limit) else None
 
 
-def _truth(planned: Planned, recovery: Sequence[float]) -> tuple[int | None, float | None]:
-    """The minimal rank that is expected, and the distance of the nearest recovery."""
-    if planned.kind == "control":
+def _truth(
+    planned: Planned, recovery: Sequence[float], by_reference: int | None
+) -> tuple[int | None, float | None]:
+    """The minimal rank that is expected, and the distance of the nearest recovery.
+
+    Of a teacher it is the reference's, where it has one: a rank below the planted one may reach
+    the target, and training may not find what the planted rank can do.
+    """
+    if isinstance(planned.task, ControlTask):
         return None, None
     if not recovery:
-        return planned.task.k, None  # type: ignore[union-attr]
+        return by_reference or planned.task.k, None
     values = np.array(recovery)
     return minimal_rank(values, TARGET), round(margin(values, TARGET), 6)
 
 
-def _stratum(
-    planned: Planned, expected: int | None, distance: float | None, by_reference: int | None
-) -> str:
-    if planned.kind == "control":
+def _stratum(planned: Planned, distance: float | None, by_reference: int | None) -> str:
+    if isinstance(planned.task, ControlTask):
         return "control"
     if distance is not None:
         return "clear" if distance >= CLEAR else "near tie"
-    return "confirmed" if by_reference == expected else "unconfirmed"
+    return "confirmed" if by_reference == planned.task.k else "unconfirmed"
 
 
 def _sizes(planned: Planned) -> dict[str, Any]:

@@ -104,8 +104,10 @@ def facts(calibration: Calibration) -> dict[str, str]:
     known = planted(outcomes)
     teachers = [outcome for outcome in outcomes if outcome.kind == "teacher"]
     confirmed = sum(outcome.stratum == "confirmed" for outcome in teachers)
-    by_reference = [o for o in known if o.reference_rank is not None and o.found.has_interval]
-    agree = sum(o.found.covers(o.reference_rank or 0) for o in by_reference)
+    by_reference = [o for o in known if o.reference_rank is not None]
+    agree = sum(
+        o.found.has_interval and o.found.covers(o.reference_rank or 0) for o in by_reference
+    )
     withheld = sum(not outcome.found.has_interval for outcome in known)
     return {
         "tasks": ", ".join(
@@ -121,8 +123,10 @@ def facts(calibration: Calibration) -> dict[str, str]:
         "reference": "the interval of r* covers the minimal rank of the reference in "
         f"{share_words(binomial(agree, len(by_reference)))}",
         "teachers": f"the reference reaches the target at the planted rank and not below it in "
-        f"{confirmed} of {len(teachers)}; the others are in no goal",
-        "withheld": f"{withheld} of {len(known)} planted tasks got no interval at all",
+        f"{confirmed} of {len(teachers)}; the truth of the others is the reference's own rank, "
+        "and those without one are in no goal of r*",
+        "withheld": f"{withheld} of {len(known)} planted tasks got no interval at all, and count "
+        "as missed",
         "verdicts": ", ".join(
             f"{name.replace('_', ' ')} {count}" for name, count in verdicts(known).items()
         )

@@ -166,7 +166,7 @@ def _repeated(
             "mean nothing; give test rows of their own"
         )
     if sum(row in elsewhere for row in scored) >= MOSTLY * len(scored):
-        return ("mostly_duplicates",)
+        return ("duplicates_across_splits", "mostly_duplicates")
     apart = elsewhere.isdisjoint(scored) and set(seen).isdisjoint(chosen)
     return () if apart else ("duplicates_across_splits",)
 

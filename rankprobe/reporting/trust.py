@@ -158,7 +158,8 @@ def not_varied(result: Result) -> str:
 
 def interval_text(share: Interval) -> str:
     """A share with its limits in percent: ``95.4 % [93.2, 97.5]``."""
-    if not (math.isfinite(share.low or math.nan) and math.isfinite(share.high or math.nan)):
+    ends = (share.low, share.high)
+    if any(end is None or not math.isfinite(end) for end in ends):
         return _share(share.mean)
     return f"{_share(share.mean)} [{100 * share.low:.1f}, {100 * share.high:.1f}]"
 

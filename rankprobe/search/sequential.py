@@ -99,7 +99,7 @@ def next_step(
     tried = {item.rank for item in evidence.ranks}  # also those of which no repeat finished
     gaps = _gaps(look.ranks, low, high, means.largest)
     missing = [rank for rank in gaps if rank not in tried]
-    if affordable := missing[: means.left // means.new_rank]:
+    if affordable := missing[: max(means.left, 0) // means.new_rank]:
         return Step(ranks=tuple(affordable))
     move = _best_move(evidence, look, inside)
     if not move and missing:

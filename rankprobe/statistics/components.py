@@ -28,23 +28,27 @@ class Noise:
         test_set: Of a single test example: divide by the number of test examples.
         learning_rate: From the choice of the rate, which is made on a fixed number of repeats.
         scaffolds: From scaffold seeds, which are not planned here.
+        seeds: Number of scaffold seeds that repeats share; 1: one for all, or one each.
     """
 
     repeats: float
     test_set: float
     learning_rate: float = 0.0
     scaffolds: float = 0.0
+    seeds: float = 1.0
 
     def error(self, repeats: int, examples: int) -> tuple[float, float]:
         """Standard error, and its degrees of freedom by Satterthwaite's rule.
 
         As `rankprobe.statistics.variance.Moments.contrast`: the choice of the rate counts with
-        the degrees of freedom of the repeats, and so does the scaffold.
+        the degrees of freedom of the repeats. Where repeats share scaffolds, those are the
+        draws, and both have their degrees of freedom.
         """
-        rows, columns = self.repeats / repeats, self.test_set / examples
-        rest = self.learning_rate + self.scaffolds
-        variance = rows + columns + rest
-        scatter = (rows**2 + rest**2) / max(repeats - 1, 1) + columns**2 / max(examples - 1, 1)
+        rows = self.repeats / repeats + self.scaffolds
+        columns, draws = self.test_set / examples, self.seeds if self.seeds > 1 else repeats
+        variance = rows + columns + self.learning_rate
+        scatter = (rows**2 + self.learning_rate**2) / max(draws - 1, 1)
+        scatter += columns**2 / max(examples - 1, 1)
         degrees = variance**2 / scatter if scatter > 0.0 else float(max(examples - 1, 1))
         return math.sqrt(variance), max(degrees, 1.0)
 
@@ -86,7 +90,14 @@ def _from_variance(result: Result, point: Point) -> Noise:
         test_set=part.get("test_set", 0.0) * examples,
         learning_rate=part.get("learning_rate", 0.0),
         scaffolds=part.get("scaffolds", 0.0),
+        seeds=_shared_scaffolds(result) if "scaffolds" in part else 1.0,
     )
+
+
+def _shared_scaffolds(result: Result) -> float:
+    """Scaffold seeds that the repeats of a result took turns with."""
+    search = result.provenance.get("configuration", {}).get("search", {})
+    return float(search.get("scaffolds", 1))
 
 
 def pooled(noises: Sequence[Noise]) -> Noise:

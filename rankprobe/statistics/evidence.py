@@ -89,7 +89,7 @@ class Evidence:
         target_values: Targets of the test split, first axis: examples.
         chance: `Metric.chance_influence` on the test split, (examples,); its mean is the score.
         head: Rank 0, when measured.
-        flags: Flags of the data: ``imbalanced``, ``duplicates_across_splits``.
+        flags: Flags of the data: ``imbalanced``, ``duplicates_across_splits`` and others.
         scaffolds: Number of scaffold seeds; repeat k has scaffold k modulo this number.
     """
 
@@ -171,6 +171,7 @@ def tuning_variance(
 
 
 _CHOICES = 1000
+_MEDIAN_CHI_SQUARE = 0.4549  # of one degree of freedom, as a scatter over two repeats has
 
 
 def _tuning_score(candidate: Candidate) -> float:
@@ -181,14 +182,15 @@ def _tuning_noise(rates: Sequence[Candidate], chosen: Candidate) -> NDArray[np.f
     """Variance of each rate's mean validation score beside the chosen rate's, (rates,).
 
     The scatter over two repeats is itself uncertain, and at a rate where one of them collapsed
-    it is no chance to be the best: no rate is given more of it than the median rate has.
+    it is no chance to be the best: no rate is given much more of it than the others have.
     """
     if any(item.paired_error is None for item in rates):
         return np.full(len(rates), np.median([_unpaired_noise(item) for item in rates]))
     scatter = np.array([_over_repeats(item.validation - chosen.validation) for item in rates])
     others = np.array([item is not chosen for item in rates])
     examples = np.array([item.paired_error for item in rates], dtype=np.float64) ** 2
-    return np.asarray(np.minimum(scatter, np.median(scatter[others])) + examples)
+    usual = float(np.median(scatter[others])) / _MEDIAN_CHI_SQUARE
+    return np.asarray(np.minimum(scatter, 4.0 * usual) + examples)
 
 
 def _unpaired_noise(candidate: Candidate) -> float:

@@ -23,6 +23,8 @@ FLAGS = (
     "failed_members",
     "imbalanced",
     "duplicates_across_splits",
+    "mostly_duplicates",
+    "time_across_splits",
 )
 """Flags of a minimal rank in the order in which they are told; others follow."""
 

@@ -107,6 +107,8 @@ def minimal_rank(
         "non_inferior": non_inferior_from(rising),
         "distribution": share_by_rank(rising, shares),
     }
+    if crossing is None and fall is not None:
+        return replace(_answer("not_monotone", confidence, flags), **found)
     if crossing is None:
         last = standings[-1]
         flags |= set() if last.surely_below else {"imprecise"}

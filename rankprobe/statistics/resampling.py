@@ -40,7 +40,6 @@ def resampled_crossings(
     *,
     criterion: Criterion,
     floor: Floor,
-    seed: int = 0,
 ) -> NDArray[np.float64]:
     """Share of the resamples that cross the target at each rank.
 
@@ -49,12 +48,11 @@ def resampled_crossings(
         standings: The ranks, ascending, before any fall of the curve.
         criterion: What a rank must reach.
         floor: What gains are counted from.
-        seed: Of the resamples.
 
     Returns:
         (ranks + 1,): the last is the share of those that never cross.
     """
-    surplus = resampled_surplus(table, standings, criterion=criterion, floor=floor, seed=seed)
+    surplus = resampled_surplus(table, standings, criterion=criterion, floor=floor)
     index = first_crossings(surplus, precision(standings))
     return np.bincount(index, minlength=len(standings) + 1) / len(index)
 
@@ -65,10 +63,9 @@ def resampled_surplus(
     *,
     criterion: Criterion,
     floor: Floor,
-    seed: int = 0,
 ) -> Values:
-    """Resampled surpluses over the target, (resamples, ranks)."""
-    generator = np.random.default_rng([seed, 95])
+    """Resampled surpluses over the target, (resamples, ranks); the same each time."""
+    generator = np.random.default_rng([0, 95])
     together = _correlation(table, standings, criterion, floor)
     values, vectors = np.linalg.eigh(together)
     half = generator.standard_normal((RESAMPLES // 2, len(standings)))

@@ -87,12 +87,15 @@ class ScoreTable:
         finished = np.flatnonzero(np.isfinite(tables).all(axis=(0, 2)))
         if len(finished) == 0:
             return None
+        # Full training has no scaffold, and nor has chance: their repeats are draws of their own.
+        frozen = floor.shape[0] > 1 or any(row.evidence.rank is not None for row in rows)
+        scaffolds = self.evidence.scaffolds if frozen else 1
         return moments(
             tables[:, finished, :],
             tuning=tuple(row.tuning for row in rows),
             scores=tuple(float(np.nanmean(row.values)) for row in rows),
             pseudo_weight=self.metric.pseudo_weight(self.evidence.target_values),
-            scaffolds=finished % self.evidence.scaffolds if self.evidence.scaffolds > 1 else None,
+            scaffolds=finished % scaffolds if scaffolds > 1 else None,
         )
 
     def score(self, row: Row) -> Estimate:

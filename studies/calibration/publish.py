@@ -16,7 +16,8 @@ from studies.catalogue import ROOT
 from studies.pictures import draw_all
 from studies.readme import refresh
 
-SEED = 20261125
+SEED = 20261126
+"""Of the committed run: no trial has drawn it, and `rankprobe calibrate` does not by itself."""
 
 
 def measure_and_publish(folder: Path, *, workers: int | None, root: Path = ROOT) -> Path:
