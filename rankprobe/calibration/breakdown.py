@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from statistics import median
 
-from rankprobe.calibration.goals import planted, recovery_coverage
+from rankprobe.calibration.goals import covers, planted, recovery_coverage
 from rankprobe.calibration.outcomes import Outcome
 from rankprobe.calibration.proportions import Share
 
@@ -51,15 +51,14 @@ def verdicts(outcomes: Iterable[Outcome]) -> dict[str, int]:
 def row(name: str, outcomes: Sequence[Outcome]) -> Row:
     """One row of a breakdown."""
     total = len(outcomes)
-    known = [o for o in outcomes if o.found.has_interval and o.expected is not None]
-    covers = sum(o.found.covers(o.expected) for o in known if o.expected is not None)
+    known = [o for o in outcomes if o.expected is not None]
     recovery = recovery_coverage(outcomes)
     return (
         name,
         str(total),
         _share(sum(o.exact for o in outcomes), total),
         _share(sum(o.within_one for o in outcomes), total),
-        _share(covers, len(known)),
+        _share(sum(map(covers, known)), len(known)),
         width_words(outcomes),
         _points(recovery),
     )

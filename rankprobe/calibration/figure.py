@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from rankprobe.calibration.goals import planted, recovery_coverage
+from rankprobe.calibration.goals import covers, planted, recovery_coverage
 from rankprobe.calibration.outcomes import Outcome
 from rankprobe.calibration.proportions import Share, binomial
 from rankprobe.reporting.style import BLUE, GREEN, GREY, INK, VERMILLION, styled
@@ -18,6 +18,7 @@ _STRATA = {
     "clear": ("linear, clear", BLUE, "o"),
     "near tie": ("linear, near tie", VERMILLION, "s"),
     "confirmed": ("teacher and student", GREEN, "^"),
+    "unconfirmed": ("teacher, rank by reference", INK, "v"),
 }
 _SPREAD = 0.3  # of the distance between neighbouring ranks, for tasks of equal rank
 
@@ -65,7 +66,7 @@ def _draw_ranks(ax: Axes, outcomes: Sequence[Outcome]) -> None:
         axis.set_ticks(ticks, [str(tick) for tick in ticks])
     ax.set_xlim(0.7, 1.4 * largest)
     ax.set_ylim(0.7, 1.4 * largest)
-    ax.set_xlabel("minimal rank that was planted")
+    ax.set_xlabel("minimal rank that was planted, or the reference's")
     ax.set_ylabel("minimal rank found, 95 % interval")
     ax.set_title("found against planted", loc="left", fontsize=10)
     if outcomes:
@@ -91,11 +92,9 @@ def _draw_coverage(ax: Axes, outcomes: Sequence[Outcome]) -> None:
     rows: list[tuple[str, Share, str, str]] = []
     for stratum, (words, colour, marker) in _STRATA.items():
         group = [o for o in outcomes if o.stratum == stratum]
-        answered = [o for o in group if o.found.has_interval]
-        covers = sum(o.found.covers(o.expected or 0) for o in answered)
         for name, share in (
-            ("minimal rank", binomial(covers, len(answered))),
-            ("recovery", recovery_coverage(group)),  # of confirmed teachers alone
+            ("minimal rank", binomial(sum(map(covers, group)), len(group))),
+            ("recovery", recovery_coverage(group)),
         ):
             if share.total:
                 rows.append((f"{words}\n{name}", share, colour, marker))

@@ -69,7 +69,7 @@ def goals(outcomes: Sequence[Outcome]) -> tuple[Goal, ...]:
         ),
         _at_least(
             "95 % interval of r* covers",
-            binomial(sum(_covers(o) for o in ranked), len(ranked)),
+            binomial(sum(covers(o) for o in ranked), len(ranked)),
             goal=0.95,
             needed=200,
             lower=0.91,
@@ -90,6 +90,12 @@ def planted(outcomes: Sequence[Outcome]) -> list[Outcome]:
         if outcome.kind == "linear"
         or (outcome.kind == "teacher" and outcome.reference_rank is not None)
     ]
+
+
+def covers(outcome: Outcome) -> bool:
+    """Whether the interval holds the rank that is expected; an answer without any does not."""
+    found, expected = outcome.found, outcome.expected
+    return expected is not None and found.has_interval and found.covers(expected)
 
 
 def width_ratio(outcome: Outcome) -> float:
@@ -121,12 +127,6 @@ def share_words(share: Share) -> str:
 def interval_words(low: float, high: float) -> str:
     """``[93.1, 97.9]``."""
     return f"[{100 * low:.1f}, {100 * high:.1f}]"
-
-
-def _covers(outcome: Outcome) -> bool:
-    """An answer without any interval covers nothing."""
-    found, expected = outcome.found, outcome.expected
-    return expected is not None and found.has_interval and found.covers(expected)
 
 
 def _at_least(

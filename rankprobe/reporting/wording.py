@@ -205,6 +205,8 @@ def headline(result: Result) -> str:
     words = f"{first} {second}"
     if minimal.value is not None:
         words = f"rank {minimal.value} {reach_words(result)} ({second})"
+        if minimal.verdict == "not_monotone":
+            words += ", but scores fall again"
     return f"{clean(result.task.name)}: {words}"
 
 
@@ -229,9 +231,10 @@ def verdict_sentence(result: Result) -> str:
                 "the curve is not extrapolated beyond it."
             )
         case "not_monotone":
+            first = f" (rank {minimal.value} is the first)" if minimal.value is not None else ""
             return (
                 "The scores fall by more than noise after a rank has "
-                f"{reach_words(result, 'reached')}, so no single rank separates "
+                f"{reach_words(result, 'reached')}{first}, so no single rank separates "
                 "enough from too little: look at the learning rates of the ranks that fall."
             )
         case "no_signal":

@@ -61,9 +61,9 @@ def test_what_is_not_met_is_named_first() -> None:
 def test_facts() -> None:
     found = facts(calibration(OUTCOMES))
     assert found["tasks"] == "5 linear, 2 teacher and student, 1 with shuffled targets"
-    assert found["withheld"] == "1 of 6 planted tasks got no interval at all"
-    assert " in 1 of 2; the others" in found["teachers"]
-    assert found["verdicts"] == "resolved 4, above largest 1, no signal 1"
+    assert found["withheld"] == "1 of 7 planted tasks got no interval at all, and count as missed"
+    assert " in 1 of 2; the truth of the others" in found["teachers"]
+    assert found["verdicts"] == "resolved 5, above largest 1, no signal 1"
     assert found["made"].startswith("seed 4, 2 min 00 s of processor time; rankprobe 0.1")
 
 
@@ -110,5 +110,6 @@ def test_the_figure_shows_every_task_with_its_interval() -> None:
         "linear, clear\nrecovery",
         "linear, near tie\nminimal rank",
         "teacher and student\nminimal rank",
+        "teacher, rank by reference\nminimal rank",
     ]
     draw([control()])  # nothing to show is no failure

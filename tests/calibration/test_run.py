@@ -68,7 +68,7 @@ def test_measurements_have_default_settings_and_share_their_training_rows(
     settings = {"name", "seed", "device", "validation", "test", "x", "y", "backbone", "adapter"}
     assert set(first) == set(again) == settings
     assert set(reference) == settings | {"search"}
-    assert reference["search"] == {"ranks": [1, 2, 3]}
+    assert reference["search"] == {"ranks": [1, 2, 3], "repeats": 5}
 
 
 def test_an_outcome_says_what_the_result_said(
@@ -139,7 +139,7 @@ def test_what_is_finished_is_not_measured_again(
     Job(LINEAR, "reference").file(tmp_path).with_name(".reference.json.1.part").touch()
     calibrate(tmp_path, seed=1, small=True, workers=1, progress=Silent())
     assert len(asked) == 5
-    assert asked[-1]["search"] == {"ranks": [1, 2, 3]}
+    assert asked[-1]["search"] == {"ranks": [1, 2, 3], "repeats": 5}
     after = json.loads((tmp_path / "calibration.json").read_bytes())
     same = json.loads(before)
     for record in (after, same):

@@ -198,7 +198,10 @@ def test_arrays_in_memory() -> None:
 def test_flags(tmp_path: Path) -> None:
     x = np.concatenate([X, X])
     assert load(tmp_path, {"x": X, "y": Y}).flags == ()
-    assert load(tmp_path, {"x": x, "y": np.tile(Y, 2)}).flags == ("mostly_duplicates",)
+    assert load(tmp_path, {"x": x, "y": np.tile(Y, 2)}).flags == (
+        "duplicates_across_splits",
+        "mostly_duplicates",
+    )
     few = np.concatenate([X, X[:9]])
     assert load(tmp_path, {"x": few, "y": np.append(Y, Y[:9])}).flags == (
         "duplicates_across_splits",
@@ -219,7 +222,7 @@ def test_examples_shared_by_training_and_validation_alone_are_flagged(tmp_path: 
 def test_nearly_all_given_test_rows_in_training_are_flagged_as_such(tmp_path: Path) -> None:
     """One new row is enough to pass the refusal, and not to make the scores mean anything."""
     arrays = {"x": X, "y": Y, "x_test": np.append(X[:9], X[:1] + 1, 0), "y_test": Y[:10]}
-    assert load(tmp_path, arrays).flags == ("mostly_duplicates",)
+    assert load(tmp_path, arrays).flags == ("duplicates_across_splits", "mostly_duplicates")
 
 
 def test_rows_of_one_time_in_two_splits_are_flagged(tmp_path: Path) -> None:

@@ -131,6 +131,8 @@ def test_a_gap_that_decides_an_end_is_measured_before_anything_is_repeated() -> 
     assert answer.high == 8
     assert step_of(evidence, means=Means(1000, 19, 64)).ranks == (3, 5, 6, 7)
     assert step_of(evidence, means=Means(40, 19, 64)).ranks == (3, 5)  # what is left allows two
+    for left in (18, 0, -1, -30):  # the usual measurement may take more than the budget
+        assert step_of(evidence, means=Means(left, 19, 64)).ranks == ()
     assert step_of(evidence).ranks == ()  # listed ranks are measured exactly
 
 

@@ -97,6 +97,13 @@ def test_a_fall_after_the_smallest_rank_is_not_monotone_before_censored() -> Non
     assert _answer(answer) == ("not_monotone", 4, None, 4)
 
 
+def test_a_fall_before_any_sure_crossing_names_no_rank() -> None:
+    """Rank 2 seems to reach the target, rank 4 pools it below, rank 8 falls for sure."""
+    curve = {1: 0.5, 2: 0.9125, 4: 0.9085, 8: 0.85}
+    answer = _read(accuracy_evidence(curve, wobble=0.006))
+    assert _answer(answer) == ("not_monotone", None, None, None)
+
+
 def test_no_signal() -> None:
     answer = _read(accuracy_evidence({1: 0.1, 2: 0.1}, full=0.105, wobble=0.01))
     assert _answer(answer) == ("no_signal", None, None, None)

@@ -18,7 +18,7 @@ from rankprobe.statistics.metrics import METRICS
 from rankprobe.statistics.minimal_rank import find_minimal_rank
 from rankprobe.statistics.reading import read_evidence
 from rankprobe.statistics.resampling import resampled_crossings, resampled_surplus
-from rankprobe.statistics.standing import Criterion, Standing, find_crossing, first_crossings, stand
+from rankprobe.statistics.standing import Criterion, Standing, first_crossings, stand
 from rankprobe.statistics.table import ScoreTable, resolve_floor, tabulate
 from tests.statistics.planted import Values, accuracy_evidence, gaussian_losses, loss_evidence
 
@@ -287,9 +287,9 @@ def test_reading_is_fast_enough() -> None:
     evidence = accuracy_evidence(
         {rank: 0.97 * (1 - np.exp(-rank / 3)) for rank in ranks}, full=0.97, examples=10_000
     )
-    start = time.perf_counter()
+    start = time.process_time()
     read_evidence(evidence, target=0.95)
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0
 
 
 def test_reading_auroc_is_fast_enough() -> None:
@@ -305,9 +305,9 @@ def test_reading_auroc_is_fast_enough() -> None:
     ranks = tuple(row(k, 2.0 * (1 - np.exp(-k / 3))) for k in (1, 2, 4, 5, 6, 7, 8, 9, 16, 32))
     chance = METRICS["auroc"].chance_influence(target, target)
     evidence = Evidence("auroc", ranks, row(None, 2.0), target, chance)
-    start = time.perf_counter()
+    start = time.process_time()
     reading = read_evidence(evidence, target=0.95)
-    assert time.perf_counter() - start < 15.0
+    assert time.process_time() - start < 15.0
     assert reading.minimal_rank.value is not None
 
 
@@ -348,6 +348,16 @@ def test_scaffolds_are_the_draws_where_repeats_share_them() -> None:
     assert np.sqrt(np.mean(np.square(naive))) < 0.8 * np.std(misses)
 
 
+def test_full_training_has_no_scaffold() -> None:
+    """Its repeats are draws of their own, of which two scaffolds would leave but two."""
+    evidence = _with_scaffolds(np.random.default_rng(13), scaffolds=2)
+    alone = read_evidence(replace(evidence, scaffolds=1), target=0.95)
+    shared = read_evidence(evidence, target=0.95)
+    assert shared.baseline == alone.baseline
+    assert shared.minimal_rank.verdict == alone.minimal_rank.verdict
+    assert shared.points[0].recovery != alone.points[0].recovery
+
+
 def test_variance_is_split_by_source() -> None:
     evidence = _with_scaffolds(np.random.default_rng(10), scaffolds=3)
     point = read_evidence(evidence, target=0.95).points[0]
@@ -380,10 +390,3 @@ def test_the_larger_source_is_named(
     width = point.recovery.high - point.recovery.low
     spread = np.sqrt(sum(point.variance.values()))
     assert 2 * 1.9 * spread < width < 2 * stats.t.ppf(0.975, 4) * 1.1 * spread
-
-
-def test_the_crossing_of_the_means_is_one_curve_among_the_resampled() -> None:
-    _, standings = _standings(_losses(np.random.default_rng(12)))
-    assert find_crossing(standings) is not None
-    below = [item for item in standings if not item.reaches]
-    assert find_crossing(below) is None
