@@ -117,11 +117,14 @@ def measure_and_save(
     Raises:
         TrainingError: Also when the result cannot be written: what was measured is kept.
     """
+    from rankprobe.reporting.wording import FILES
     from rankprobe.search.measure import measure_task
     from rankprobe.search.sensitivity import forget
 
     if fresh and folder is not None:
         forget(folder)
+        for name in FILES:  # of another measurement, perhaps, and no longer true
+            (folder / name).unlink(missing_ok=True)
     result = measure_task(config, task, folder=folder, storage=storage, fresh=fresh, **options)
     result = _described(result)
     _save(result)

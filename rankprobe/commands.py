@@ -66,8 +66,10 @@ def plan(options: argparse.Namespace) -> None:
         sys.stdout.write(plan.to_json())
         return
     from rankprobe.reporting.planning import plan_summary
+    from rankprobe.reporting.wording import clean
 
-    _print(plan_summary(plan))
+    file = clean(options.config) if options.config is not None else "dataset.yaml"
+    _print(plan_summary(plan, config=file))
 
 
 def init(options: argparse.Namespace) -> None:

@@ -90,11 +90,13 @@ def headline(calibration: Calibration) -> str:
     """How many goals are met, in one sentence."""
     verdicts_ = [goal.verdict for goal in calibration.goals]
     met, total = verdicts_.count("met"), len(verdicts_)
+    missed = [goal.what for goal in calibration.goals if goal.verdict == "not met"]
+    few = verdicts_.count("too few to say")
+    if few == total:
+        return f"Too few cases to say whether the {total} goals are met; none is excluded."
     words = f"{met} of {total} goals are met"
-    if missed := [goal.what for goal in calibration.goals if goal.verdict == "not met"]:
-        words += f"; not met: {'; '.join(missed)}"
-    if few := verdicts_.count("too few to say"):
-        words += f"; for {few} there are too few cases to say"
+    words += f"; not met: {'; '.join(missed)}" if missed else ""
+    words += f"; for {few} there are too few cases to say" if few else ""
     return words + "."
 
 
@@ -119,7 +121,8 @@ def facts(calibration: Calibration) -> dict[str, str]:
             )
         ),
         "closed form": "the interval of recovery alone covers the closed form of linear tasks in "
-        f"{share_words(_closed_form(known))} (a limit of many examples)",
+        f"{share_words(_closed_form(known))}: it holds in the limit of many examples, and "
+        "finite training misses it by more than a narrow interval",
         "reference": "the interval of r* covers the minimal rank of the reference in "
         f"{share_words(binomial(agree, len(by_reference)))}",
         "teachers": f"the reference reaches the target at the planted rank and not below it in "

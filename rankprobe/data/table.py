@@ -175,7 +175,9 @@ def _divider(column: pd.Series[Any], name: str, holder: str, *, in_time: bool) -
     if pd.api.types.is_numeric_dtype(column.dtype):
         return column.to_numpy()
     try:
-        return pd.to_datetime(column, utc=True).astype("int64").to_numpy()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that it guesses the format
+            return pd.to_datetime(column, utc=True).astype("int64").to_numpy()
     except ValueError as error:
         raise DataError(
             f"the column `{name}` in {holder} holds no times: {str(error).splitlines()[0]}"

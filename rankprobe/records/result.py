@@ -83,6 +83,12 @@ class Result:
     folder: Path | None = field(default=None, compare=False, repr=False)
     evidence: Any = field(default=None, compare=False, repr=False)
 
+    def __str__(self) -> str:
+        """The answer in one line; ``repr`` holds everything."""
+        from rankprobe.reporting.wording import headline
+
+        return headline(self)
+
     def to_json(self) -> str:
         """The result as JSON text, keys in the order of the contract."""
         from rankprobe.result_file import result_to_json

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -18,11 +20,12 @@ _SOURCES = {
 }
 
 
-def plan_summary(plan: Plan) -> RenderableType:
+def plan_summary(plan: Plan, *, config: str = "dataset.yaml") -> RenderableType:
     """The answer, the table of repeats, what to run, and what the prediction rests on.
 
     Args:
         plan: From `rankprobe.planning.make.make_plan`.
+        config: Path of the task's file, for the command to run.
 
     Returns:
         A rich renderable; text from data is plain text in it, never markup.
@@ -34,7 +37,7 @@ def plan_summary(plan: Plan) -> RenderableType:
     grid.add_column(overflow="fold")
     facts = [
         ("ranks", _ranks(plan)),
-        ("run", _command(plan)),
+        ("run", _command(plan, config)),
         ("noise", _noise(plan)),
         ("memory", _memory(plan)),
         ("from", _sources(plan)),
@@ -128,7 +131,11 @@ def _limit(plan: Plan) -> str:
 
 def _examples(plan: Plan) -> str:
     if plan.examples is None:
-        return "More test examples alone would not do either: the recovery is too near the target."
+        return (
+            "More test examples alone would not do either: what is left is the choice of the "
+            "learning rate, which a larger validation split makes surer, or a recovery too near "
+            "the target."
+        )
     repeats, count = plan.examples
     return f"With {repeats} repeats about {count:,} test examples would be needed."
 
@@ -170,12 +177,12 @@ def _ranks(plan: Plan) -> str:
     return f"{listed}: those of the interval at {_planned_repeats(plan)} repeats, and neighbours"
 
 
-def _command(plan: Plan) -> str:
+def _command(plan: Plan, config: str) -> str:
     if not plan.ranks:
         return ""
     listed = ",".join(str(rank) for rank in plan.ranks)
     repeats = max(_planned_repeats(plan), plan.pilot_repeats)
-    return f"rankprobe measure dataset.yaml --repeats {repeats} --ranks {listed}"
+    return f"rankprobe measure {shlex.quote(config)} --repeats {repeats} --ranks {listed}"
 
 
 def _noise(plan: Plan) -> str:

@@ -97,6 +97,8 @@ def design_line(result: Result) -> str:
     if (stopped := design.get("stopped")) is not None:
         reason = _STOPPED.get(stopped, f"stopped: {clean(str(stopped).replace('_', ' '))}")
         used = design.get("trainings")
+        if used is not None and budget is not None and used > budget:
+            reason = "the usual measurement alone takes more than that"
         parts.append(reason if used is None else f"{reason}, after {used:,} trainings")
     repeats = design.get("repeats")
     if isinstance(repeats, Mapping) and repeats:

@@ -29,7 +29,7 @@ FLAGS = {
         "rank regularises, so the target is measured against a weaker reference"
     ),
     "imprecise": (
-        "the interval of the minimal rank is wide: more repeats or more test examples narrow it"
+        "the interval of the minimal rank is wide: what its noise comes from says what narrows it"
     ),
     "grid": (
         "ranks just below the minimal rank were not measured, so it is the smallest measured rank "
@@ -51,7 +51,14 @@ FLAGS = {
         "some trainings diverged or failed and are left out of the scores, so fewer repeats "
         "stand behind them"
     ),
-    "few_repeats": "fewer than 3 repeats: the intervals say little about luck in training",
+    "few_repeats": (
+        "fewer than 3 repeats, or scaffold seeds that they share: the intervals say little about "
+        "luck in training"
+    ),
+    "smaller_rank_reaches": (
+        "a smaller rank's mean reaches the target too, but larger ranks fall below it again: "
+        "taken together they do not reach it, so that rank is not named"
+    ),
     "imbalanced": (
         "the classes are imbalanced: accuracy mostly follows the largest class, which "
         "balanced_accuracy and auroc do not"
@@ -297,4 +304,6 @@ def _parameters(minimal: MinimalRank) -> str:
     if minimal.degrees_of_freedom is None:
         return ""
     share = f", {percent(float(f'{minimal.share:.2g}'))} of the network's" if minimal.share else ""
+    if minimal.share and minimal.share >= 1.0:
+        share += ": no fewer than full training has"
     return f" Its adapters hold {minimal.degrees_of_freedom:,} trained parameters{share}."

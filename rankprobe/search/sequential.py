@@ -142,11 +142,12 @@ def _gaps(measured: list[int], low: int | None, high: int | None, largest: int |
     """Ranks to measure where an end of the interval is where it is for want of a measured rank."""
     if largest is None:
         return []
+    first = next((rank for rank in measured if rank >= (low or 1)), measured[-1])
+    inside = between((low or 1) - 1, first)
     if high is None:
-        return [min(2 * measured[-1], largest)] if measured[-1] < largest else []
-    first = next(rank for rank in measured if rank >= (low or 1))
-    before = max((rank for rank in measured if rank < high), default=0)
-    inside = [*between((low or 1) - 1, first), *between(before, high)]
+        inside += [min(2 * measured[-1], largest)] if measured[-1] < largest else []
+    else:
+        inside += between(max((rank for rank in measured if rank < high), default=0), high)
     return sorted(set(inside))
 
 

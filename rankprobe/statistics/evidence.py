@@ -171,26 +171,30 @@ def tuning_variance(
 
 
 _CHOICES = 1000
-_MEDIAN_CHI_SQUARE = 0.4549  # of one degree of freedom, as a scatter over two repeats has
+_RIVALS = 2  # rates whose scatter over the tuning repeats is pooled
 
 
 def _tuning_score(candidate: Candidate) -> float:
     return float(np.nanmean(candidate.validation[:TUNING_REPEATS]))
 
 
-def _tuning_noise(rates: Sequence[Candidate], chosen: Candidate) -> NDArray[np.float64]:
+def _tuning_noise(rates: list[Candidate], chosen: Candidate) -> NDArray[np.float64]:
     """Variance of each rate's mean validation score beside the chosen rate's, (rates,).
 
-    The scatter over two repeats is itself uncertain, and at a rate where one of them collapsed
-    it is no chance to be the best: no rate is given much more of it than the others have.
+    The scatter over two repeats is pooled over the rates that come nearest to the chosen one:
+    a single one is too uncertain, and at a rate where a repeat collapsed, or that hardly trains,
+    it is no chance to be the best. For the same reason no rate has an error over examples of
+    more than twice theirs: wild predictions are no chance either.
     """
     if any(item.paired_error is None for item in rates):
         return np.full(len(rates), np.median([_unpaired_noise(item) for item in rates]))
-    scatter = np.array([_over_repeats(item.validation - chosen.validation) for item in rates])
-    others = np.array([item is not chosen for item in rates])
+    best = _tuning_score(chosen)
+    others = [item for item in rates if item is not chosen]
+    rivals = sorted(others, key=lambda item: abs(_tuning_score(item) - best))[:_RIVALS]
+    scatter = np.mean([_over_repeats(item.validation - chosen.validation) for item in rivals])
     examples = np.array([item.paired_error for item in rates], dtype=np.float64) ** 2
-    usual = float(np.median(scatter[others])) / _MEDIAN_CHI_SQUARE
-    return np.asarray(np.minimum(scatter, 4.0 * usual) + examples)
+    most = 4.0 * np.mean([examples[rates.index(item)] for item in rivals])
+    return np.asarray(scatter + np.minimum(examples, most))
 
 
 def _unpaired_noise(candidate: Candidate) -> float:

@@ -16,6 +16,7 @@ FLAGS = (
     "adapter_beats_baseline",
     "imprecise",
     "unresolved_tie",
+    "smaller_rank_reaches",
     "grid",
     "adapter_not_converged",
     "rate_at_edge",
@@ -126,6 +127,8 @@ def deciding_flags(
     raised = {flag for item in deciding for flag in item.row.evidence.flags}
     flags |= {"adapter_not_converged"} if "not_converged" in raised else set()
     flags |= {"rate_at_edge"} & raised
+    if any(item.reaches for item in standings[:crossing]):
+        flags.add("smaller_rank_reaches")
     if min(item.pair.n_repeats for item in deciding) < FEW_REPEATS:
         flags.add("few_repeats")
     among = len(standings)

@@ -78,7 +78,7 @@ def test_flags_star_their_rank_and_are_explained() -> None:
     )
     assert [row[0] for row in rows(result) if "*" in row[0]] == ["1*", "full*"]
     text = " ".join(printed(result).split())
-    assert "Note: Fewer than 3 repeats: the intervals say little" in text
+    assert "Note: Fewer than 3 repeats, or scaffold seeds that they share: the intervals" in text
     assert "Note: Full training was still improving at its end" in text
     assert "a better one may lie beyond it (rank 1)." in text
 

@@ -162,6 +162,16 @@ def test_a_rate_that_collapsed_once_is_no_rival_in_pairs_either() -> None:
     assert _variance(_paired(candidates, errors), 0.01) < 0.01**2
 
 
+def test_a_rate_of_wild_predictions_is_no_rival() -> None:
+    candidates = [
+        _candidate(0.01, [0.85, 0.83], test=[0.88, 0.86]),
+        _candidate(0.03, [0.89, 0.90], test=[0.90, 0.90]),
+        _candidate(0.1, [0.905, 0.901], test=[0.85, 0.88]),
+        _candidate(1.0, [0.03, 0.41], test=[-0.6, 0.1]),
+    ]
+    assert _variance(_paired(candidates, [0.03, 0.02, 0.0, 0.4]), 0.1) < 0.03**2
+
+
 def _row(rank: int | None, repeats: int = 2) -> RankEvidence:
     return RankEvidence(rank, 0.1, np.ones(repeats), (np.ones(3),) * repeats, 10)
 

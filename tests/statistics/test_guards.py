@@ -55,6 +55,25 @@ def test_neighbours_alike_but_both_surely_above_are_no_tie() -> None:
     assert "unresolved_tie" not in answer.flags
 
 
+# Smaller ranks that reach
+
+
+def test_a_smaller_rank_that_reaches_but_is_not_named_is_told() -> None:
+    pooled = accuracy_evidence({1: 0.4, 2: 0.9125, 3: 0.908, 4: 0.95}, wobble=0.004)
+    answer = find_minimal_rank(pooled, target=0.95)
+    assert answer.value == 4
+    assert "smaller_rank_reaches" in answer.flags
+    nowhere = accuracy_evidence({1: 0.4, 2: 0.9125, 3: 0.908}, wobble=0.004)
+    answer = find_minimal_rank(nowhere, target=0.95)
+    assert (answer.verdict, answer.value) == ("above_largest", None)
+    assert "smaller_rank_reaches" in answer.flags
+
+
+def test_no_smaller_rank_reaches_in_a_rising_curve() -> None:
+    answer = find_minimal_rank(accuracy_evidence(RISING), target=0.95)
+    assert "smaller_rank_reaches" not in answer.flags
+
+
 # Non-inferiority
 
 
