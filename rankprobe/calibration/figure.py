@@ -92,6 +92,8 @@ def _draw_coverage(ax: Axes, outcomes: Sequence[Outcome]) -> None:
     rows: list[tuple[str, Share, str, str]] = []
     for stratum, (words, colour, marker) in _STRATA.items():
         group = [o for o in outcomes if o.stratum == stratum]
+        if stratum == "unconfirmed":
+            continue  # so few that their limits would be all there is to see
         for name, share in (
             ("minimal rank", binomial(sum(map(covers, group)), len(group))),
             ("recovery", recovery_coverage(group)),

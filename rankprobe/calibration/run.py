@@ -100,7 +100,8 @@ def read(tasks: Sequence[Planned], folder: Path, *, seed: int, small: bool) -> C
             "linear": "backbone {hidden: []}, adapter {head: adapter}",
             "teacher": "backbone {hidden: [32], dropout: 0}, adapter {head: adapter_bias}",
             "controls": "backbone {hidden: [32, 16]}",
-            "reference": f"same training rows, another seed, {FRESH:,} fresh test examples",
+            "reference": f"same training rows, another seed, {FRESH:,} fresh test examples; "
+            "12 repeats for teachers",
         },
         provenance=provenance(tasks, folder),
         seconds=round(sum(outcome.seconds for outcome in outcomes), 1),
