@@ -108,8 +108,10 @@ def test_precision_and_budget_are_told_of_in_the_result(
     assert main(command) == 0
     result = json.loads(capsys.readouterr().out)
     design, answer = result["design"], result["minimal_rank"]
-    assert (design["stopped"], answer["value"]) == ("precise", 2)
-    assert answer["high"] == answer["low"]
+    # Rank 2 gets more repeats, until what is left is the choice of its learning rate.
+    assert (design["stopped"], answer["value"]) == ("test_set", 2)
+    assert answer["high"] - answer["low"] == design["narrowest"] == 1
+    assert design["repeats"]["2"] > design["repeats"]["1"] == 3
     assert design["repeats"]["full"] > 3
     assert design["trainings"] == result["cost"]["members"] <= design["budget"] == 3 * 77
 
