@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rankprobe.calibration.goals import covers
 from rankprobe.calibration.report import (
     Calibration,
     body,
@@ -34,7 +35,23 @@ def headline_table(root: Path) -> str:
     calibration = load(root)
     if calibration is None:
         return not_measured(_COMMAND)
-    return "\n\n".join([headline(calibration), table(goal_header(), goal_rows(calibration.goals))])
+    parts = [headline(calibration), table(goal_header(), goal_rows(calibration.goals))]
+    return "\n\n".join([*parts, *_near_ties(calibration)])
+
+
+def _near_ties(calibration: Calibration) -> list[str]:
+    """Where the instrument is weakest: tasks with a recovery next to the target."""
+    ties = [outcome for outcome in calibration.outcomes if outcome.stratum == "near tie"]
+    if not ties:
+        return []
+    exact, covered = sum(outcome.exact for outcome in ties), sum(map(covers, ties))
+    return [
+        (
+            f"Of its {len(ties)} near ties, where a recovery lies within 0.02 of the target, "
+            f"{100 * exact / len(ties):.0f} % are exact and {100 * covered / len(ties):.0f} % are "
+            "covered by the interval."
+        )
+    ]
 
 
 def block(root: Path) -> str:
