@@ -28,6 +28,15 @@ ALLOWED = {
         "reporting",
         "statistics",
     },
+    "planning": {  # it asks the check of a dataset.yaml for time and memory
+        "config",
+        "data",
+        "errors",
+        "records",
+        "result_file",
+        "search",
+        "statistics",
+    },
     "training": {"lowrank", "records", "errors", "data"},
     "data": {"config", "config_problems", "config_rules", "errors"},
 }
