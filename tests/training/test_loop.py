@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from rankprobe.data.task import Split
 from rankprobe.records import Member
 from rankprobe.training import TrainingData
-from rankprobe.training.loop import CHECKPOINTS, loss_gradient, rate_factor
+from rankprobe.training.loop import CHECKPOINTS, rate_factor
+from rankprobe.training.objectives import loss_gradient
 from tests.training.reference import protocol, toy_task, train_together
 
 

@@ -22,6 +22,10 @@ from tests.training.reference import protocol, raw_score, toy_task, train_togeth
 MEMBERS = (Member(1, 0.03, 0, 3), Member(4, 0.01, 0, 3))
 
 
+def whole_of(cohort: trainees.Cohort, x: Tensor) -> Tensor:
+    return torch.cat(list(cohort.evaluate(x)), dim=1)
+
+
 def network() -> nn.Module:
     return mlp((6,), 3, hidden=(12, 9), dropout=0.2)
 
@@ -195,8 +199,8 @@ class TestEvaluation:
         cohort = build_cohort(network(), MEMBERS, protocol(), torch.ones(2, 6))
         x = torch.randn(40, 6)
         with torch.random.fork_rng(devices=[]):
-            assert torch.equal(cohort.evaluate(x), cohort.evaluate(x))
-            evaluated, trained = cohort.evaluate(x), cohort.outputs(x, seed=0)
+            assert torch.equal(whole_of(cohort, x), whole_of(cohort, x))
+            evaluated, trained = whole_of(cohort, x), cohort.outputs(x, seed=0)
         assert cohort.module.training
         assert not torch.allclose(evaluated, trained)
 
@@ -206,9 +210,9 @@ class TestEvaluation:
         sizes: list[int] = []
         cohort.module.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
         with torch.random.fork_rng(devices=[]):
-            whole = cohort.evaluate(x)
+            whole = whole_of(cohort, x)
             monkeypatch.setattr(trainees, "_EVALUATION_VALUES", 7 * 2 * 12)
-            pieces = cohort.evaluate(x)
+            pieces = whole_of(cohort, x)
         assert sizes == [41, 7, 7, 7, 7, 7, 6]
         torch.testing.assert_close(whole, pieces)
 
