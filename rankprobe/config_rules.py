@@ -26,6 +26,7 @@ METRICS = {
 OBJECTIVES = ("classification", "regression", "next_token")
 _LOSSES = ("log_loss", "mse", "perplexity", "cross_entropy")
 _BY = ("column", "group", "time")
+_WITH_NAMES = ("arrays", "table", "python", "series", "graphs")
 
 
 def spelled_out(settings: Settings) -> Settings:
@@ -141,7 +142,7 @@ def _split_conflicts(data: Settings, split: Settings, where: Where) -> Iterator[
         return Problem(message, where(("data", "split", key)), hint)
 
     source = data.get("source")
-    named = source in ("arrays", "table", "python") and not is_pair(data)
+    named = source in _WITH_NAMES and not is_pair(data)
     by = [key for key in _BY if split.get(key) is not None]
     if len(by) > 1:
         yield problem(by[1], f"a split goes by {by[0]} or by {by[1]}, not both", "keep one of them")
@@ -162,7 +163,7 @@ def _split_conflicts(data: Settings, split: Settings, where: Where) -> Iterator[
             "test", f"test and validation take {sum(shares):g} of the data and leave none to train",
             "give shares that add up to less than 1, such as {test: 0.2, validation: 0.1}",
         )  # fmt: skip
-    yield from _array_conflicts(data, parts, named and source != "table", by, where)
+    yield from _array_conflicts(data, parts, named and source in ("arrays", "python"), by, where)
 
 
 def _array_conflicts(

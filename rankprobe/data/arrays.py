@@ -92,7 +92,7 @@ def examples_from_names(
         (named(x, "features"), named(y, "target")),
         config,
         holder=holder,
-        by=_divider(named(by, "split"), by, holder, in_time=bool(split.time)) if by else None,
+        by=divider(named(by, "split"), by, holder, in_time=bool(split.time)) if by else None,
         names=(x, y),
         **pairs,
     )
@@ -157,7 +157,7 @@ def _two_divisions(own: list[str], by: str, part: str, config: TaskConfig, holde
     )
 
 
-def _divider(values: Any, name: str, holder: str, *, in_time: bool) -> NDArray[Any]:
+def divider(values: Any, name: str, holder: str, *, in_time: bool) -> NDArray[Any]:
     """Values to divide by, none missing; times so that they sort as they follow each other.
 
     Raises:
@@ -185,6 +185,19 @@ def _divider(values: Any, name: str, holder: str, *, in_time: bool) -> NDArray[A
             f"the array `{name}` in {holder} holds no times: {str(error).splitlines()[0]}; write "
             "them as numbers, or like 2021-03-28"
         ) from None
+
+
+def read_archive(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of an .npz file.
+
+    Raises:
+        DataError: It cannot be read, is no such file, or holds Python objects.
+    """
+    with ExitStack() as stack:
+        archive = _load(path, stack)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise DataError(f"{path} is not an .npz file; write it with numpy.savez")
+        return {name: _member(archive, name, path) for name in archive.files}
 
 
 def _load(path: Path, stack: ExitStack) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,24 @@ from rankprobe.data.task import Objective, Split, Task
 from rankprobe.errors import ConfigError, DataError, Problem
 
 Source = Callable[[TaskConfig], Examples]
+
+
+def _later(module: str, function: str) -> Source:
+    """A source whose module is imported when it is first read."""
+
+    def read(config: TaskConfig) -> Examples:
+        source: Source = getattr(import_module(f"rankprobe.data.{module}"), function)
+        return source(config)
+
+    return read
+
+
 SOURCES: dict[str, Source] = {
     "arrays": read_arrays,
     "table": read_table,
     "sklearn": read_bundled,
     "python": read_python,
+    "series": _later("series", "read_series"),
 }
 MIN_ROWS = 10
 DEFAULT_METRIC = {"classification": "accuracy", "regression": "r2", "next_token": "perplexity"}

@@ -96,6 +96,11 @@ def _wanted(data: DataConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:
     for key in _COLUMNS:
         if name := getattr(data, key):
             yield (key,), name
+    yield from _dividing(data)
+
+
+def _dividing(data: DataConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The names that divide the data."""
     if data.labels is not None:
         return  # where there is a second table, what divides is a column of that
     split = data.split

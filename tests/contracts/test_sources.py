@@ -50,11 +50,25 @@ def _python(folder: Path) -> str:
     return "data: {factory: 'own:make_dict'}"
 
 
+def _series(folder: Path) -> str:
+    rows = [
+        (f"p{i}", round(float(t), 3), "hr" if t < 0.5 else "bp", float(60 + 40 * t + i % 4))
+        for i in range(80)
+        for t in np.sort(RNG.random(1 + i % 5))
+    ]
+    frame = pd.DataFrame(rows, columns=["id", "time", "channel", "value"])
+    frame.sample(frac=1, random_state=1).to_csv(folder / "s.csv", index=False)
+    ids = [f"p{i}" for i in range(80)]
+    pd.DataFrame({"id": ids, "y": Y}).to_csv(folder / "labels.csv", index=False)
+    return "data: {source: series, path: s.csv, labels: labels.csv}"
+
+
 WRITERS: dict[str, Callable[[Path], str]] = {
     "arrays": _arrays,
     "table": _table,
     "sklearn": _sklearn,
     "python": _python,
+    "series": _series,
 }
 
 
