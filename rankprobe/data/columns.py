@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rankprobe.config import TaskConfig
 from rankprobe.data.names import missing_name
+from rankprobe.data.table import divider, target_column
 from rankprobe.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -94,3 +96,36 @@ def time_column(column: pd.Series[Any], name: str, holder: str) -> NDArray[np.fl
         ) from None
     days = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
     return np.asarray(days, dtype=np.float64)
+
+
+def targets_of(
+    frame: pd.DataFrame, names: list[str], config: TaskConfig, holder: str
+) -> NDArray[Any]:
+    """The target columns, (rows,) or (rows, outputs).
+
+    Raises:
+        ConfigError: A column is not there.
+        DataError: A column cannot serve as a target.
+    """
+    where = config.where("data", "target")
+    columns = [
+        target_column(named_column(frame, name, holder, where), name, config, holder)
+        for name in names
+    ]
+    return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
+
+
+def divider_of(frame: pd.DataFrame, config: TaskConfig, holder: str) -> NDArray[Any] | None:
+    """The values of the column that the settings divide by, if there is one.
+
+    Raises:
+        ConfigError: The column is not there.
+        DataError: It is missing in some row, or holds no times where they are needed.
+    """
+    assert config.data is not None
+    split = config.data.split
+    by = split.column or split.group or split.time
+    if not by:
+        return None
+    column = named_column(frame, by, holder, config.where("data", "split"))
+    return divider(column, by, holder, in_time=bool(split.time))

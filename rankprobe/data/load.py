@@ -43,6 +43,7 @@ SOURCES: dict[str, Source] = {
     "table": read_table,
     "sklearn": read_bundled,
     "python": read_python,
+    "graphs": _later("graphs", "read_graphs"),
     "series": _later("series", "read_series"),
 }
 MIN_ROWS = 10

@@ -18,12 +18,19 @@ from numpy.typing import NDArray
 from rankprobe.config import TaskConfig
 from rankprobe.config_data import DataConfig
 from rankprobe.data import arrays
-from rankprobe.data.columns import check_complete, named_column, number_column, time_column
+from rankprobe.data.columns import (
+    check_complete,
+    divider_of,
+    named_column,
+    number_column,
+    targets_of,
+    time_column,
+)
 from rankprobe.data.examples import FREE, Examples, Rows
 from rankprobe.data.names import missing_name, paths
 from rankprobe.data.physionet import RECORD, TARGET, read_records
 from rankprobe.data.readings import Readings, Steps
-from rankprobe.data.table import divider, listed, read_frame, target_column
+from rankprobe.data.table import listed, read_frame
 from rankprobe.errors import ConfigError, DataError, Problem
 
 if TYPE_CHECKING:
@@ -126,11 +133,6 @@ def _from_tables(path: Path, config: TaskConfig) -> _Labelled:
     ids = column(labels, own, holder, "id")
     _check_ids(ids, own, holder)
     target = listed(data.target) or [TARGET if records else str(labels.columns[-1])]
-    targets = [
-        target_column(column(labels, name, holder, "target"), name, config, holder)
-        for name in target
-    ]
-    by = data.split.column or data.split.group or data.split.time
     static = [
         number_column(column(labels, name, holder, "features"), name, holder, gaps=True)
         for name in listed(data.features)
@@ -153,10 +155,8 @@ def _from_tables(path: Path, config: TaskConfig) -> _Labelled:
         )
     return _Labelled(
         readings,
-        targets[0] if len(targets) == 1 else np.stack(targets, axis=1),
-        divider(column(labels, by, holder, "split"), by, holder, in_time=bool(data.split.time))
-        if by
-        else None,
+        targets_of(labels, target, config, holder),
+        divider_of(labels, config, holder),
         ", ".join(target),
         ignored,
     )

@@ -63,13 +63,26 @@ def _series(folder: Path) -> str:
     return "data: {source: series, path: s.csv, labels: labels.csv}"
 
 
+def _graphs(folder: Path) -> str:
+    rings = ("C1CC1", "c1ccccc1", "c1ccncc1", "C1CCCCC1")
+    tails = ("C", "CC", "CCC", "O", "OC", "N", "NC", "F", "Cl", "Br")
+    smiles = [f"{tail}{ring}" for ring in rings for tail in (*tails, *(f"C{t}" for t in tails))]
+    frame = pd.DataFrame({"smiles": smiles, "y": Y}).drop_duplicates("smiles")
+    frame.to_csv(folder / "m.csv", index=False)
+    return "data: {source: graphs, path: m.csv, smiles: smiles}"
+
+
 WRITERS: dict[str, Callable[[Path], str]] = {
     "arrays": _arrays,
     "table": _table,
     "sklearn": _sklearn,
     "python": _python,
     "series": _series,
+    "graphs": _graphs,
 }
+
+
+INDICES = ("graphs",)  # sources whose inputs are whole numbers
 
 
 def configured(folder: Path, source: str, more: str = "") -> TaskConfig:
@@ -97,7 +110,7 @@ def test_the_task_is_sound(tmp_path: Path, source: str) -> None:
     assert loaded.objective == "classification"
     assert loaded.outputs == len(loaded.classes) > 1
     for split in (loaded.train, loaded.validation, loaded.test):
-        assert split.x.dtype == np.float32
+        assert split.x.dtype == (np.int64 if source in INDICES else np.float32)
         assert split.y.dtype == np.int64
         assert split.x.flags.c_contiguous
         assert split.x.shape[1:] == loaded.input_shape
