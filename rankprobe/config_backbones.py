@@ -22,6 +22,7 @@ class AnyBackbone(Model):
     names.
     """
 
+    family: str = ""
     seed: Seed = Field(default=42, description=SEED)
     weights: Literal["normal", "uniform", "binary"] = "normal"
     weight_scale: Literal["fan_in"] | Positive = Field(
