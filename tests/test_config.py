@@ -258,14 +258,16 @@ metric: r2
             "training: {learning_rate: 0}",
             (
                 "`training.learning_rate` must be tuned, a number above "
-                "0, or {adapter: NUMBER, baseline: NUMBER}, not 0 | "
+                "0, or {adapter: NUMBER, baseline: NUMBER} with a number "
+                "or a list of numbers each, not 0 | "
             ),
         ),
         (
             "training: {learning_rate: {adapter: 1}}",
             (
                 "`training.learning_rate` must be tuned, a "
-                "number above 0, or {adapter: NUMBER, baseline: NUMBER}, not {'adapter': 1} | "
+                "number above 0, or {adapter: NUMBER, baseline: NUMBER} with a number "
+                "or a list of numbers each, not {'adapter': 1} | "
             ),
         ),
         (
