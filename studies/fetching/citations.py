@@ -55,7 +55,7 @@ def cora(nodes: bytes, edges: bytes) -> tuple[bytes, bytes]:
 
 
 def _columns(content: bytes, names: tuple[str, ...]) -> list[Any]:
-    parquet = library("pyarrow.parquet", "pyarrow", "the graph of citations")
+    parquet = library("pyarrow.parquet", "the graph of citations")
     try:
         frame = parquet.read_table(io.BytesIO(content), columns=list(names))
         return [frame.column(name).to_pylist() for name in names]

@@ -112,7 +112,7 @@ def _frame(content: bytes, columns: tuple[str, ...]) -> Any:
     Raises:
         DataError: It holds anything else, or lacks a column.
     """
-    pandas = library("pandas", "pandas", "the tables of the clinical series")
+    pandas = library("pandas", "the clinical series")
     try:
         frame = _TableUnpickler(io.BytesIO(lzma.decompress(content))).load()
     except (lzma.LZMAError, pickle.UnpicklingError, EOFError) as error:

@@ -80,12 +80,11 @@ def gzipped(content: bytes) -> bytes:
     return gzip.compress(content, mtime=0)
 
 
-def library(name: str, install: str, why: str) -> Any:
-    """A library that only some of the data needs.
+def library(name: str, why: str) -> Any:
+    """A library of the extra `table`, which only some of the data needs.
 
     Args:
         name: The module.
-        install: What pip calls it.
         why: What it is needed for.
 
     Raises:
@@ -94,4 +93,5 @@ def library(name: str, install: str, why: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise DataError(f"{why} needs {install}: pip install {install}") from None
+        package = name.partition(".")[0]
+        raise DataError(f"{why} needs {package}: pip install 'rankprobe[table]'") from None

@@ -8,9 +8,10 @@ import re
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from rankprobe.errors import DataError
-from studies.fetching.dataset import Arrays, library
+from studies.fetching.dataset import Arrays
 
 SMALL_TRAIN, SMALL_TEST = 1000, 200  # a class
 PEOPLE, PHOTOGRAPHS = 40, 10
@@ -30,7 +31,7 @@ def cifar10(*contents: bytes) -> Arrays:
         ``x`` (n, 3, 32, 32) uint8 and ``y`` (n,) int64, ``x_test`` and ``y_test`` likewise.
 
     Raises:
-        DataError: Sheets of another shape, other labels than pictures, or Pillow is missing.
+        DataError: Sheets of another shape, or other labels than pictures.
     """
     *sheets, test_sheet, labels, test_labels = contents
     x, x_test = np.concatenate([_sheet(sheet) for sheet in sheets]), _sheet(test_sheet)
@@ -98,13 +99,12 @@ def unchanged(content: bytes) -> tuple[bytes]:
 
 def _sheet(content: bytes) -> NDArray[np.uint8]:
     """Pictures (n, 3, 32, 32) of a PNG with one of them in each row of pixels."""
-    image = library("PIL.Image", "pillow", "CIFAR-10")
     try:
-        with image.open(io.BytesIO(content), formats=("PNG",)) as png:
+        with Image.open(io.BytesIO(content), formats=("PNG",)) as png:
             if png.mode != "RGB" or png.width != 32 * 32:
                 raise DataError(f"a sheet of pictures is {png.mode} and {png.width} pixels wide")
             rows = np.asarray(png, dtype=np.uint8)
-    except (OSError, image.DecompressionBombError) as error:
+    except (OSError, Image.DecompressionBombError) as error:
         raise DataError(f"a sheet of pictures cannot be read: {error}") from None
     return rows.reshape(-1, 32, 32, 3).transpose(0, 3, 1, 2)
 

@@ -112,7 +112,7 @@ def _template(match: re.Match[str]) -> str:
 def _link(match: re.Match[str]) -> str:
     """What a link shows; nothing for pictures, categories and other languages."""
     target, *shown = match[1].split("|")
-    if _NAMESPACE.match(target) and not target.startswith(":"):
+    if _NAMESPACE.match(target):
         return ""
     return shown[-1] if shown else target.lstrip(":")
 

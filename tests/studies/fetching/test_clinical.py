@@ -44,8 +44,9 @@ ROWS = [
     *((person, 365, "smoke", 1.0) for person in (1, 2, 3, 5)),
     (1, 10, "hdl", 60.0),
     (1, 366, "hdl", 99.0),
-    (2, 20, "sbp", 13682.0),
+    (1, 20, "sbp", 13682.0),
     (4, 20, "smoke", 1.0),
+    (4, 30, "smoke", 1.0),
     (4, 3000, "hdl", 99.0),
 ]
 
@@ -65,6 +66,11 @@ def test_who_is_at_risk_after_a_year_is_labelled_by_later_death() -> None:
     assert list(labels.columns) == ["id", "label", "age", "male", "weight", "height", "bmi"]
     assert labels["bmi"].isna().tolist() == [False, True]
     assert labels["weight"][0] == 70.5
+
+
+def test_five_rows_are_enough_and_four_are_not() -> None:
+    measurements = measured([row for row in ROWS if row[1] <= 365])
+    assert [measurements["id"].count(person) for person in (2, 4)] == [5, 4]
 
 
 def test_nothing_measured_after_the_year_is_written() -> None:
@@ -113,5 +119,5 @@ def test_other_content_is_refused() -> None:
 def test_without_pandas_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     people = pickled(PEOPLE)
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(DataError, match="the clinical series needs pandas: pip install pandas"):
+    with pytest.raises(DataError, match=r"needs pandas: pip install 'rankprobe\[table\]'"):
         icu(people, people)

@@ -41,6 +41,7 @@ def test_the_order_tells_class_and_half() -> None:
         *["test"] * 3,
         *["train"] * 3,
     ]
+    assert imdb(review_file(TEXTS))[0][4:8] == bytes(4)  # gzip's hour: the same bytes every time
     assert written[0]["text"] == "Bad. Really bad"
     assert written[5]["text"] == TEXTS[5]
 
@@ -68,9 +69,9 @@ def test_the_small_set_is_balanced_and_has_no_text_twice(monkeypatch: pytest.Mon
     assert counts == {("train", "0"): 3, ("train", "1"): 3, ("test", "0"): 2, ("test", "1"): 2}
     assert len({row["group"] for row in written}) == 10
     assert imdb_small(review_file(TEXTS)) == imdb_small(review_file(TEXTS))
-    monkeypatch.setattr(reviews, "SMALL_TEST", 3)
-    with pytest.raises(DataError, match="2 reviews to test on; 3 are needed"):
-        imdb_small(review_file(TEXTS))
+    alike = review_file([*TEXTS[:6], "good", "good", "good", *TEXTS[9:]])
+    with pytest.raises(DataError, match="1 reviews to test on; 2 are needed"):
+        imdb_small(alike)
 
 
 def test_prose_holds_each_text_once_up_to_its_size(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ genus ''[[Triticum (plant)|Triticum]]''.<ref name="a" /> It is grown <!-- why? -
 {| class="wikitable"
 | 1 || {| class="inner"
 | 2
+in a cell
 |}
 |}
 ==History==
