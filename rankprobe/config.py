@@ -11,111 +11,32 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    PrivateAttr,
-    ValidationError,
-)
+from pydantic import BeforeValidator, Field, FiniteFloat, PrivateAttr, ValidationError
 
+from rankprobe.config_backbones import BackboneConfig, MlpConfig
+from rankprobe.config_data import DataConfig
 from rankprobe.config_problems import translated
 from rankprobe.config_rules import completed, conflicts, spelled_out
+from rankprobe.config_values import (
+    COUNT,
+    SEED,
+    SWITCH,
+    Count,
+    Model,
+    Name,
+    Positive,
+    Seed,
+    Share,
+    ascending,
+    listed,
+)
 from rankprobe.data.names import missing_names
 from rankprobe.errors import ConfigError, Problem
 from rankprobe.settings import Origin, Settings, leaves, merged, plain
 from rankprobe.yaml_source import read_yaml
 
 
-def _listed(value: Any) -> Any:
-    """YAML's lists as the tuples of a frozen model."""
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _pair_of_files(value: Any) -> Any:
-    """``{x: FILE, y: FILE}`` as the pair it means."""
-    if isinstance(value, dict) and value.keys() == {"x", "y"}:
-        value = [value["x"], value["y"]]
-    return _listed(value)
-
-
-def _ascending(value: Any) -> Any:
-    """A list of ranks sorted and without repetitions."""
-    whole = isinstance(value, list) and all(type(item) is int for item in value)
-    return tuple(sorted(set(value))) if whole else _listed(value)
-
-
-Name = Annotated[str, Field(min_length=1)]
-Names = Annotated[Name | Annotated[tuple[Name, ...], Field(min_length=1)], BeforeValidator(_listed)]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
-Positive = Annotated[FiniteFloat, Field(gt=0)]
-Share = Annotated[FiniteFloat, Field(gt=0, lt=1)]
-Part = Annotated[Share | tuple[Name, Name] | None, BeforeValidator(_listed)]
-
-_SEED = "a whole number of at least 0"
-_PART = "a share between 0 and 1, or the names of two arrays such as [x_test, y_test]"
-_NAMES = "a name or a list of names"
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class SplitConfig(_Model):
-    """How examples are divided. Shares are of all examples, given test arrays apart.
-
-    ``test`` and ``validation`` left out mean: the arrays ``x_test``, ``y_test`` (and so on) where
-    the data holds them, else shares of 0.2 and 0.1. A share that is written down wins over such
-    arrays.
-    """
-
-    test: Part = Field(default=None, description=_PART)
-    validation: Part = Field(default=None, description=_PART)
-    seed: Seed = Field(default=0, description=_SEED)
-    column: Name | None = Field(default=None, description="the name of a column")
-    group: Name | None = Field(default=None, description="the name of a column")
-    time: Name | None = Field(default=None, description="the name of a column")
-
-
-class DataConfig(_Model):
-    """Where the data lies and what in it is input, target and split."""
-
-    source: Literal["arrays", "table", "sklearn", "python"] = "arrays"
-    path: Annotated[Name | tuple[Name, Name] | None, BeforeValidator(_pair_of_files)] = Field(
-        default=None, description="a file, or a pair of .npy files such as [x.npy, y.npy]"
-    )
-    name: Literal["breast_cancer", "diabetes", "digits", "iris", "wine"] | None = None
-    factory: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = Field(
-        default=None, description="`module:function`"
-    )
-    features: Names | None = Field(default=None, description=_NAMES)
-    target: Names | None = Field(default=None, description=_NAMES)
-    split: SplitConfig = SplitConfig()
-    standardize: bool | Literal["auto"] = Field(default="auto", description="true, false or auto")
-
-
-class BackboneConfig(_Model):
-    """The network whose weights stay frozen under the adapter."""
-
-    family: Literal["mlp"] = "mlp"
-    hidden: Annotated[tuple[Count, ...], BeforeValidator(_listed)] = Field(
-        default=(512, 256, 128, 64), description="a list of whole numbers of at least 1, or []"
-    )
-    activation: Literal["relu", "tanh", "gelu", "silu", "identity"] = "relu"
-    dropout: Annotated[FiniteFloat, Field(ge=0, lt=1)] = Field(
-        default=0.1, description="a number from 0 up to, not including, 1"
-    )
-    seed: Seed = Field(default=42, description=_SEED)
-    weights: Literal["normal", "uniform", "binary"] = "normal"
-    weight_scale: Literal["fan_in"] | Positive = Field(
-        default="fan_in", description="fan_in, or a standard deviation above 0"
-    )
-
-
-class AdapterConfig(_Model):
+class AdapterConfig(Model):
     """What is trained beside the frozen weights."""
 
     scaling: Literal["rank_stabilized", "standard", "none"] = "rank_stabilized"
@@ -124,18 +45,24 @@ class AdapterConfig(_Model):
     b_init: Literal["zeros", "kaiming"] = "zeros"
     head: Literal["trained", "adapter", "adapter_bias"] = "trained"
     bias: Literal["none", "trained"] = "none"
-    layer_norm: bool = Field(default=False, description="true or false")
-    dora: bool = Field(default=False, description="true or false")
+    layer_norm: bool = Field(default=False, description=SWITCH)
+    dora: bool = Field(default=False, description=SWITCH)
+    embeddings: Literal["trained", "frozen", "adapter"] = "trained"
+    layers: Annotated[
+        Annotated[tuple[Name, ...], Field(min_length=1)] | None, BeforeValidator(listed)
+    ] = Field(default=None, description="a list of layer names, which may hold * such as [*.query]")
+    others: Literal["frozen", "trained"] = "frozen"
+    unadapted: Literal["refused", "frozen", "trained"] = "refused"
 
 
-class Rates(_Model):
+class Rates(Model):
     """Fixed learning rates: one for every adapter, one for full training."""
 
     adapter: Positive
     baseline: Positive
 
 
-class TrainingConfig(_Model):
+class TrainingConfig(Model):
     """How every member is trained."""
 
     optimizer: Literal["adamw"] = "adamw"
@@ -146,28 +73,37 @@ class TrainingConfig(_Model):
     weight_decay: Annotated[FiniteFloat, Field(ge=0)] = Field(
         default=0.01, description="a number of at least 0"
     )
-    batch_size: Count = Field(default=128, description="a whole number of at least 1")
+    batch_size: Count = Field(default=128, description=COUNT)
     epochs: Literal["auto"] | Count = Field(
         default="auto", description="auto, or a whole number of at least 1"
     )
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Literal["cosine", "constant", "exponential"] = "cosine"
+    decay: Share = Field(default=0.9, description="a number between 0 and 1, neither included")
+    warmup: Annotated[FiniteFloat, Field(ge=0, lt=1)] = Field(
+        default=0.0, description="a share of all steps, from 0 up to, not including, 1"
+    )
+    clip: Positive | None = Field(default=None, description="a norm above 0")
+    class_weights: (
+        Literal["none", "balanced"]
+        | Annotated[tuple[Positive, ...], Field(min_length=2), BeforeValidator(listed)]
+    ) = Field(default="none", description="none, balanced, or a list of numbers above 0")
 
 
-class SearchConfig(_Model):
+class SearchConfig(Model):
     """Which ranks are measured, how often, and what they must reach."""
 
     ranks: Annotated[
         Literal["auto"] | Annotated[tuple[Count, ...], Field(min_length=1)],
-        BeforeValidator(_ascending),
+        BeforeValidator(ascending),
     ] = Field(default="auto", description="auto, or a list of whole numbers of at least 1")
-    repeats: Count = Field(default=5, description="a whole number of at least 1")
+    repeats: Count = Field(default=5, description=COUNT)
     target: Share = Field(default=0.95, description="a number between 0 and 1, neither included")
     epsilon: Positive | None = Field(
         default=None, description="a number above 0, in the units of the metric"
     )
     floor: Literal["auto", "none", "chance", "head"] = "auto"
-    refine: bool = Field(default=True, description="true or false")
-    scaffolds: Count = Field(default=1, description="a whole number of at least 1")
+    refine: bool = Field(default=True, description=SWITCH)
+    scaffolds: Count = Field(default=1, description=COUNT)
     precision: Annotated[int, Field(ge=0)] | None = Field(
         default=None, description="a whole number of at least 0: ranks between low and high"
     )
@@ -176,17 +112,30 @@ class SearchConfig(_Model):
     )
 
 
-class TaskConfig(_Model):
+class TaskConfig(Model):
     """A whole dataset.yaml. ``model_dump()`` is what decides a measurement, beside the data."""
 
     name: Annotated[str, Field(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$")] = Field(
         default="task", description="text that can name a folder: no slashes, no dot first"
     )
-    seed: Seed = Field(default=0, description=_SEED)
+    seed: Seed = Field(default=0, description=SEED)
     data: DataConfig | None = None
-    objective: Literal["classification", "regression"] | None = None
-    metric: Literal["accuracy", "balanced_accuracy", "auroc", "log_loss", "r2", "mse"] | None = None
-    backbone: BackboneConfig = BackboneConfig()
+    objective: Literal["classification", "regression", "next_token"] | None = None
+    metric: (
+        Literal[
+            "accuracy",
+            "balanced_accuracy",
+            "auroc",
+            "log_loss",
+            "r2",
+            "mse",
+            "perplexity",
+            "cross_entropy",
+            "episode_return",
+        ]
+        | None
+    ) = None
+    backbone: BackboneConfig = MlpConfig()
     adapter: AdapterConfig = AdapterConfig()
     training: TrainingConfig = TrainingConfig()
     search: SearchConfig = SearchConfig()

@@ -14,7 +14,6 @@ from rankprobe.errors import Problem
 from rankprobe.settings import Settings, Where
 from rankprobe.yaml_source import Keys
 
-_PLANNED = ("images", "text", "series", "graphs", "trajectories", "tokens", "huggingface")
 _YAML_1_1 = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 
@@ -30,38 +29,69 @@ def translated(
     """One problem for each field that pydantic found something wrong with."""
     seen: set[Keys] = set()
     for detail in error.errors(include_url=False, include_context=False):
-        keys, holder, field = _located(model, detail["loc"])
+        loc = detail["loc"]
+        if detail["type"].startswith("union_tag"):
+            loc = (*loc, _tag_key(model, loc))
+        keys, holder, field = _located(model, loc, settings)
         if keys in seen:
             continue  # a union reports once for each of its alternatives
         seen.add(keys)
         if field is None:
             yield _unknown_key(keys, holder, model, where)
         else:
-            item = tuple(part for part in detail["loc"][len(keys) :] if type(part) is int)
-            yield _wrong_value(keys, field, _value_at(settings, keys), where((*keys, *item)))
+            item = tuple(part for part in loc[len(keys) :] if type(part) is int)
+            tags = list(_tagged(model.model_fields.get(str(keys[0])))) if len(keys) == 2 else []
+            choices = tags if keys[-1:] == (_tag_key(model, keys[:1]),) else None
+            value = _value_at(settings, keys)
+            yield _wrong_value(keys, field, value, where((*keys, *item)), choices)
 
 
 def _located(
-    model: type[BaseModel], loc: Sequence[int | str]
+    model: type[BaseModel], loc: Sequence[int | str], settings: Settings
 ) -> tuple[Keys, type[BaseModel], FieldInfo | None]:
     """The keys down to a field that holds no further model; the model it is in; the field."""
     keys: Keys = ()
-    for part in loc:
-        keys = (*keys, part)
-        field = model.model_fields.get(str(part))
-        inner = _inner_model(field)
-        if field is None or inner is None or len(keys) == len(loc):
+    parts = list(loc)
+    while parts:
+        keys = (*keys, parts.pop(0))
+        field = model.model_fields.get(str(keys[-1]))
+        kinds = _tagged(field)
+        # Where a tag tells models apart, pydantic puts it into the place of the fault.
+        inner = kinds.get(str(parts.pop(0))) if parts and parts[0] in kinds else _inner_model(field)
+        if inner is None and kinds:
+            given = _value_at(settings, keys)
+            tag = given.get(_tag_key(model, keys)) if isinstance(given, dict) else None
+            inner = kinds.get(str(tag), next(iter(kinds.values())))
+        if field is None or inner is None or not parts:
             break
         model = inner
     return keys, model, field
 
 
+def _tag_key(model: type[BaseModel], loc: Sequence[int | str]) -> str:
+    """The key that tells the models of a field apart."""
+    field = model.model_fields.get(str(loc[-1]))
+    return str(field.discriminator) if field else ""
+
+
+def _tagged(field: FieldInfo | None) -> dict[str, type[BaseModel]]:
+    """The models that a field may hold by their tags; empty where there is but one."""
+    if field is None or not isinstance(field.discriminator, str):
+        return {}
+    return {
+        str(kind.model_fields[field.discriminator].default): kind
+        for kind in get_args(field.annotation)
+    }
+
+
 def _inner_model(field: FieldInfo | None) -> type[BaseModel] | None:
     """The model a field holds, be it optional; none for unions that merely allow one."""
+    if kinds := _tagged(field):
+        return next(iter(kinds.values()))
     annotation = field.annotation if field else None
     union = get_origin(annotation) in (Union, UnionType)
-    kinds = [kind for kind in get_args(annotation) if kind is not type(None)] if union else []
-    kind = kinds[0] if len(kinds) == 1 else annotation
+    kinds_of = [kind for kind in get_args(annotation) if kind is not type(None)] if union else []
+    kind = kinds_of[0] if len(kinds_of) == 1 else annotation
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
@@ -99,9 +129,12 @@ def _unknown_key(
     return Problem(f"unknown key `{dotted(keys)}`", where(keys), hint)
 
 
-def _wrong_value(keys: Keys, field: FieldInfo, value: Any, where: str) -> Problem:
+def _wrong_value(
+    keys: Keys, field: FieldInfo, value: Any, where: str, choices: list[str] | None = None
+) -> Problem:
     """``KEY must be WORDS, not VALUE``, with the field's description as the words."""
-    choices, inner = _choices(field.annotation), _inner_model(field)
+    choices = _choices(field.annotation) if choices is None else choices
+    inner = _inner_model(field)
     if inner is not None:
         words = f"a group of settings ({', '.join(inner.model_fields)})"
     else:
@@ -115,8 +148,6 @@ def _wrong_value(keys: Keys, field: FieldInfo, value: Any, where: str) -> Proble
         hint = _hint_for_text(value, choices)
     elif words.startswith(("a name", "the name")) and isinstance(value, bool | int | float):
         hint = "a name that looks like a number or a truth value needs quotes"
-    if keys == ("data", "source") and value in _PLANNED:
-        hint = f"`{value}` is planned, but this version cannot read it yet"
     return Problem(f"`{dotted(keys)}` must be {words}, not {_shown(value)}", where, hint)
 
 

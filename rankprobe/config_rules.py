@@ -6,36 +6,25 @@ The settings may be wrong in any other way here, so nothing is taken for granted
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import PurePath
 from typing import Any
 
+from rankprobe.config_sources import FAMILY_OF, inferred_source, is_pair, source_conflicts
 from rankprobe.errors import Problem
 from rankprobe.settings import Settings, Where
 
 METRICS = {
-    "accuracy": "classification",
-    "balanced_accuracy": "classification",
-    "auroc": "classification",
-    "log_loss": "classification",
-    "r2": "regression",
-    "mse": "regression",
+    "accuracy": ("classification",),
+    "balanced_accuracy": ("classification",),
+    "auroc": ("classification",),
+    "log_loss": ("classification",),
+    "r2": ("regression",),
+    "mse": ("regression",),
+    "perplexity": ("next_token",),
+    "cross_entropy": ("next_token",),
+    "episode_return": ("regression",),
 }
-_LOSSES = ("log_loss", "mse")
-_SUFFIXES = {
-    ".npz": "arrays",
-    ".npy": "arrays",
-    ".csv": "table",
-    ".tsv": "table",
-    ".parquet": "table",
-}
-_READABLE = "readable are .npz or a pair of .npy (arrays), and .csv, .tsv or .parquet (table)"
-# Keys of `data` that a source uses beside `source` and `standardize`; it needs the first.
-_USED = {
-    "arrays": ("path", "features", "target", "split"),
-    "table": ("path", "features", "target", "split"),
-    "sklearn": ("name", "split"),
-    "python": ("factory", "features", "target", "split"),
-}
+OBJECTIVES = ("classification", "regression", "next_token")
+_LOSSES = ("log_loss", "mse", "perplexity", "cross_entropy")
 _BY = ("column", "group", "time")
 
 
@@ -53,16 +42,20 @@ def completed(settings: Settings, name: str) -> Settings:
     """Settings with the task's name, and the source of data, where they can be inferred."""
     settings = {"name": name, **settings}
     data = settings.get("data")
-    if isinstance(data, dict) and "source" not in data:
-        suffixes = [PurePath(path).suffix.lower() for path in _paths(data)]
-        source = _SUFFIXES.get(suffixes[0]) if suffixes else None
-        if not suffixes and "name" in data:
-            source = "sklearn"
-        elif not suffixes and "factory" in data:
-            source = "python"
-        if source:
-            settings["data"] = {"source": source, **data}
+    if isinstance(data, dict) and "source" not in data and (source := inferred_source(data)):
+        settings["data"] = {"source": source, **data}
+    backbone = settings.get("backbone", {})
+    if isinstance(backbone, dict) and "family" not in backbone:
+        settings["backbone"] = {"family": _family(settings.get("data")), **backbone}
     return settings
+
+
+def _family(data: Any) -> str:
+    """The backbone that reads what a source gives, where none is named."""
+    source = data.get("source") if isinstance(data, dict) else None
+    if source == "graphs":
+        return "gin" if "smiles" in data else "gcn"
+    return FAMILY_OF.get(str(source), "mlp")
 
 
 def conflicts(
@@ -83,7 +76,7 @@ def conflicts(
             "`data` is missing", where(("data",)), "name the data, for example `data: letters.npz`"
         )
     if isinstance(data, dict):
-        yield from _source_conflicts(data, where, trust=trust, from_file=from_file)
+        yield from source_conflicts(data, where, trust=trust, from_file=from_file)
         yield from _role_conflicts(data, where)
         if isinstance(data.get("split"), dict):
             yield from _split_conflicts(data, data["split"], where)
@@ -91,11 +84,11 @@ def conflicts(
 
 def _metric_conflicts(settings: Settings, where: Where) -> Iterator[Problem]:
     objective, metric, search = (settings.get(key) for key in ("objective", "metric", "search"))
-    fits = METRICS.get(metric) if isinstance(metric, str) else None
-    if fits and objective in METRICS.values() and objective != fits:
-        names = [name for name, kind in METRICS.items() if kind == objective]
+    fits = METRICS.get(metric, ()) if isinstance(metric, str) else ()
+    if fits and objective in OBJECTIVES and objective not in fits:
+        names = [name for name, kinds in METRICS.items() if objective in kinds]
         yield Problem(
-            f"the metric `{metric}` is for {fits}, and the objective is {objective}",
+            f"the metric `{metric}` is for {' and '.join(fits)}, and the objective is {objective}",
             where(("metric",)),
             f"metrics for {objective}: {', '.join(names)}",
         )
@@ -124,49 +117,6 @@ def _search_conflicts(search: Settings, where: Where) -> Iterator[Problem]:
         )
 
 
-def _source_conflicts(
-    data: Settings, where: Where, *, trust: bool, from_file: bool
-) -> Iterator[Problem]:
-    source, paths = data.get("source", "arrays"), _paths(data)
-    if source not in _USED:
-        return
-    used = _USED[source]
-    if data.get(used[0]) is None and (from_file or "source" in data):
-        yield Problem(
-            f"`data.{used[0]}` is missing: the source `{source}` needs it",
-            where(("data",)),
-            "name the data, for example `data: letters.npz`" if used[0] == "path" else "",
-        )
-    if "path" in used and paths:
-        yield from _path_conflicts(source, paths, where)
-    if _is_pair(data):
-        used = ("path", "split")
-    for key in sorted({key for keys in _USED.values() for key in keys} & data.keys() - {*used}):
-        what = "a pair of .npy files" if _is_pair(data) else f"the source `{source}`"
-        yield Problem(f"`data.{key}` means nothing to {what}", where(("data", key)), "remove it")
-    if source == "python" and not trust:
-        yield Problem(
-            "the source `python` runs code of your own, which needs your consent",
-            where(("data", "source")),
-            "add --trust to the command (trust=True in Python) if you trust this file",
-        )
-
-
-def _path_conflicts(source: str, paths: list[str], where: Where) -> Iterator[Problem]:
-    suffixes = [PurePath(path).suffix.lower() for path in paths]
-    if any(_SUFFIXES.get(suffix) != source for suffix in suffixes):
-        message = f"the source `{source}` cannot read `{', '.join(paths)}`"
-        yield Problem(message, where(("data", "path")), _READABLE)
-    elif suffixes == [".npy"]:
-        yield Problem(
-            "one .npy file holds the inputs or the targets, not both",
-            where(("data", "path")),
-            "give a pair: `path: [x.npy, y.npy]`",
-        )
-    elif len(suffixes) > 1 and suffixes != [".npy", ".npy"]:
-        yield Problem("only .npy files come in pairs", where(("data", "path")), "give one file")
-
-
 def _role_conflicts(data: Settings, where: Where) -> Iterator[Problem]:
     """Names that are listed where one is wanted, or that play two roles."""
     if data.get("source") in ("arrays", "python"):
@@ -191,7 +141,7 @@ def _split_conflicts(data: Settings, split: Settings, where: Where) -> Iterator[
         return Problem(message, where(("data", "split", key)), hint)
 
     source = data.get("source")
-    named = source in ("arrays", "table", "python") and not _is_pair(data)
+    named = source in ("arrays", "table", "python") and not is_pair(data)
     by = [key for key in _BY if split.get(key) is not None]
     if len(by) > 1:
         yield problem(by[1], f"a split goes by {by[0]} or by {by[1]}, not both", "keep one of them")
@@ -240,16 +190,6 @@ def _array_conflicts(
                     f"name other arrays, such as [x_{key}, y_{key}]",
                 )
             taken[str(name)] = key
-
-
-def _paths(data: Settings) -> list[str]:
-    path = data.get("path")
-    items = list(path.values()) if isinstance(path, dict) else path
-    return [item for item in (items if isinstance(items, list) else [items]) if type(item) is str]
-
-
-def _is_pair(data: Settings) -> bool:
-    return len(_paths(data)) > 1
 
 
 def _names(value: Any) -> list[Any]:

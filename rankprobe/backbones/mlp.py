@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from rankprobe.backbones.inputs import Inputs
+
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "tanh": nn.Tanh,
@@ -17,7 +19,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 
 
 def mlp(
-    input_shape: Sequence[int],
+    inputs: Inputs | Sequence[int],
     outputs: int,
     *,
     hidden: Sequence[int] = (512, 256, 128, 64),
@@ -27,12 +29,13 @@ def mlp(
     """Linear layers with an activation and dropout after each but the last.
 
     Args:
-        input_shape: Shape of one example; it is flattened.
+        inputs: What an example is, or its shape; it is flattened.
         outputs: Width of the last layer, which is named ``head``.
         hidden: Widths of the hidden layers; none makes a single linear layer.
         activation: A key of `ACTIVATIONS`.
         dropout: Share of hidden units dropped while training.
     """
+    input_shape = inputs.shape if isinstance(inputs, Inputs) else inputs
     net = nn.Sequential()
     if len(input_shape) != 1:
         net.add_module("flatten", nn.Flatten())

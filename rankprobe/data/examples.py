@@ -9,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rankprobe.data.task import Kind, Objective
 from rankprobe.errors import DataError
 
 Rows = NDArray[np.intp]
-Inputs = NDArray[np.float32]
+Inputs = NDArray[Any]
 Encoded = tuple[list[Inputs], Mapping[str, str]]
 Encoder = Callable[[Sequence[Rows]], Encoded]
 Scaling = Literal["none", "pixels", "features"]
@@ -33,6 +34,14 @@ class Examples:
         by: (n,) values of the column to divide by, if there is one.
         encode: From the rows of each split, training first, to its inputs; anything that is
             fitted is fitted on the first. Also returns what was done, by column.
+        kind: How an example is to be read; see `rankprobe.backbones.Inputs`.
+        form: What goes into the `Task` as it is: ``sizes``, ``context``, ``augment``,
+            ``environment``. Called after ``encode``, because fitting may decide sizes.
+        fingerprints: (n,) what tells whether two examples are the same, where the inputs do
+            not, as indices of graphs do not.
+        metric: The metric where none is configured; by default accuracy or R².
+        chosen: The objective where none is configured; by default inferred from the target.
+        division: How ``fixed`` came about, in words, where the source divided by a rule.
     """
 
     holder: str
@@ -41,6 +50,12 @@ class Examples:
     fixed: NDArray[np.int8]
     by: NDArray[Any] | None
     encode: Encoder
+    kind: Kind = "numbers"
+    form: Callable[[], Mapping[str, Any]] = dict
+    fingerprints: NDArray[Any] | None = None
+    metric: str | None = None
+    chosen: Objective | None = None
+    division: str = ""
 
 
 def scaled(parts: Sequence[Inputs], how: Scaling) -> tuple[list[Inputs], str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rankprobe.config import SplitConfig, TaskConfig
+from rankprobe.config import TaskConfig
+from rankprobe.config_data import SplitConfig
 from rankprobe.config_rules import METRICS
+from rankprobe.config_sources import USED, needs_consent
 from rankprobe.data.arrays import Pair, examples_from_pairs, read_arrays
 from rankprobe.data.examples import TEST, Examples, Rows
 from rankprobe.data.names import missing_names
@@ -22,13 +24,15 @@ from rankprobe.data.targets import Target, encoded_target
 from rankprobe.data.task import Objective, Split, Task
 from rankprobe.errors import ConfigError, DataError, Problem
 
-SOURCES: dict[str, Callable[[TaskConfig], Examples]] = {
+Source = Callable[[TaskConfig], Examples]
+SOURCES: dict[str, Source] = {
     "arrays": read_arrays,
     "table": read_table,
     "sklearn": read_bundled,
     "python": read_python,
 }
 MIN_ROWS = 10
+DEFAULT_METRIC = {"classification": "accuracy", "regression": "r2", "next_token": "perplexity"}
 # Below this share of the largest class, the smallest is flagged as `imbalanced`.
 IMBALANCE = 0.1
 # From this share of test rows on, repeated elsewhere, scores are flagged as `mostly_duplicates`.
@@ -47,18 +51,16 @@ def load_task(config: TaskConfig, *, trust: bool = False) -> Task:
         DataError: The data cannot be read, or no measurement can be made on it.
     """
     data = config.data
-    if data is None or (data.source in ("arrays", "table") and data.path is None):
+    needs_path = data is not None and USED[data.source][0] == "path" and not data.environment
+    if data is None or (needs_path and data.path is None):
         raise ConfigError(
             Problem("no data is named", config.where("data"), "write `data: FILE`, or give arrays")
         )
-    if data.source == "python" and not trust:
-        raise ConfigError(
-            Problem(
-                "the source `python` runs code of your own, which needs your consent",
-                config.where("data", "source"),
-                "add --trust to the command (trust=True in Python) if you trust this file",
-            )
-        )
+    if not trust and data.source == "python":
+        raise ConfigError(needs_consent("the source `python`", config.where("data", "source")))
+    if not trust and data.policy and ":" in data.policy:
+        what = f"the policy `{data.policy}`"
+        raise ConfigError(needs_consent(what, config.where("data", "policy")))
     problems = list(missing_names(data, config.folder, lambda *keys: config.where("data", *keys)))
     if problems:
         raise ConfigError(problems)
@@ -96,7 +98,10 @@ def _task(examples: Examples, config: TaskConfig) -> Task:
             f"{examples.holder} has {rows} rows; a measurement needs at least {MIN_ROWS}"
         )
     target = encoded_target(
-        examples.y, _objective(config), name=examples.target, holder=examples.holder
+        examples.y,
+        _objective(config, examples),
+        name=examples.target,
+        holder=examples.holder,
     )
     strata = target.y if target.objective == "classification" else None
     split = config.data.split if config.data else SplitConfig()
@@ -108,29 +113,44 @@ def _task(examples: Examples, config: TaskConfig) -> Task:
         for x, part in zip(inputs, parts, strict=True)
     )
     given = bool((examples.fixed == TEST).any() or split.column)
-    flags += _repeated(train, validation, test, examples.holder, given=given)
+    prints = examples.fingerprints
+    flags += _repeated(
+        [_fingerprints(split) for split in (train, validation, test)]
+        if prints is None
+        else [prints[part].tolist() for part in parts],
+        examples.holder,
+        given=given,
+    )
     if split.time and examples.by is not None and _share_times(examples.by, parts):
         flags = (*flags, "time_across_splits")
+    form = examples.form()
+    outputs = len(target.classes) or target.y.shape[-1]
+    if target.objective == "next_token":
+        outputs = form["sizes"]["vocabulary"]
     return Task(
         name=config.name,
         objective=target.objective,
-        metric=config.metric or ("accuracy" if strata is not None else "r2"),
+        metric=config.metric or examples.metric or DEFAULT_METRIC[target.objective],
         train=train,
         validation=validation,
         test=test,
-        outputs=len(target.classes) or target.y.shape[1],
+        outputs=outputs,
         classes=target.classes,
         flags=flags,
         preprocessing={**done, examples.target: f"{target.objective}: {target.reason}"},
-        division=described(split, examples.fixed, examples.by, stratified=strata is not None),
+        division=examples.division
+        or described(split, examples.fixed, examples.by, stratified=strata is not None),
+        kind=examples.kind,
+        **form,
     )
 
 
-def _objective(config: TaskConfig) -> Objective | None:
-    """The objective as configured, or as the metric implies it."""
-    if config.objective or not config.metric:
-        return config.objective
-    return "classification" if METRICS[config.metric] == "classification" else "regression"
+def _objective(config: TaskConfig, examples: Examples) -> Objective | None:
+    """The objective as configured, as the source or as the metric implies it."""
+    if config.objective or examples.chosen:
+        return config.objective or examples.chosen
+    kinds = METRICS[config.metric] if config.metric else ()
+    return kinds[0] if len(kinds) == 1 else "classification" if kinds else None  # type: ignore[return-value]
 
 
 def _checked_targets(
@@ -140,8 +160,11 @@ def _checked_targets(
     what = f"the target `{examples.target}` in {examples.holder}"
     if target.objective == "regression":
         for name, part in zip(("training", "validation", "test"), parts, strict=True):
-            if not np.ptp(target.y[part], axis=0).any():
+            values = target.y[part].reshape(-1, target.y.shape[-1])
+            if not (np.nanmax(values, axis=0) > np.nanmin(values, axis=0)).any():
                 raise DataError(f"{what} never changes in the {name} split; R² needs it to vary")
+        return ()
+    if target.objective == "next_token":
         return ()
     counts = np.bincount(target.y[parts[0]], minlength=len(target.classes))
     if not counts.all():
@@ -150,14 +173,12 @@ def _checked_targets(
     return ("imbalanced",) if counts.min() < IMBALANCE * counts.max() else ()
 
 
-def _repeated(
-    train: Split, validation: Split, test: Split, holder: str, *, given: bool
-) -> tuple[str, ...]:
+def _repeated(prints: Sequence[Sequence[Any]], holder: str, *, given: bool) -> tuple[str, ...]:
     """The flag of examples, target included, that are in two splits.
 
     Refused if all given test rows are.
     """
-    seen, chosen, scored = (_fingerprints(split) for split in (train, validation, test))
+    seen, chosen, scored = prints
     # Validation may have been cut from the same arrays that the test rows repeat.
     elsewhere = {*seen, *chosen}
     if given and elsewhere.issuperset(scored):
@@ -179,7 +200,7 @@ def _share_times(times: NDArray[Any], parts: tuple[Rows, Rows, Rows]) -> bool:
 
 def _fingerprints(split: Split) -> list[bytes]:
     """A short hash of every example; adding 0 makes the two zeros of floats one."""
-    rows: NDArray[Any] = split.x.reshape(len(split), -1) + np.float32(0)
+    rows: NDArray[Any] = split.x.reshape(len(split), -1) + split.x.dtype.type(0)
     return [
         hashlib.blake2b(x.tobytes() + y.tobytes(), digest_size=16).digest()
         for x, y in zip(rows, split.y, strict=True)

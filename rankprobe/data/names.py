@@ -11,9 +11,11 @@ from rankprobe.config_problems import nearest
 from rankprobe.errors import Problem
 
 if TYPE_CHECKING:
-    from rankprobe.config import DataConfig
+    from rankprobe.config_data import DataConfig
 
 Where = Callable[..., str]
+_FOLDERS = ("images", "series", "trajectories")  # sources whose path may be a folder
+_COLUMNS = ("id", "time", "channel", "value", "smiles")
 
 
 def missing_names(data: DataConfig, folder: Path, where: Where) -> Iterator[Problem]:
@@ -27,16 +29,24 @@ def missing_names(data: DataConfig, folder: Path, where: Where) -> Iterator[Prob
         folder: What paths are relative to.
         where: Place of a key of ``data``, for messages.
     """
-    absent = [path for path in paths(data, folder) if not path.is_file()]
+    if data.source == "huggingface":
+        return  # a name on the hub is no file
+    folders = data.source in _FOLDERS
+    absent = [p for p in paths(data, folder) if not (p.is_file() or (folders and p.is_dir()))]
     for path in absent:
         kind = "is a folder, not a file" if path.is_dir() else "is not there"
         yield Problem(f"the file `{path}` {kind}", where("path"), _neighbour(path))
+    for key in ("labels", "edges", "tokenizer", "policy"):
+        name = getattr(data, key)
+        if name is not None and ":" not in name and not (folder / name).is_file():
+            path = folder / name
+            yield Problem(f"the file `{path}` is not there", where(key), _neighbour(path))
     if absent or data.path is None or isinstance(data.path, tuple):
         return
     known = names_in(folder / data.path)
     if known is None:
         return
-    what = "array" if data.source == "arrays" else "column"
+    what = "array" if Path(data.path).suffix.lower() == ".npz" else "column"
     for keys, name in _wanted(data):
         if name not in known:
             yield missing_name(name, known, what, data.path, where(*keys))
@@ -66,6 +76,8 @@ def names_in(path: Path) -> list[str] | None:
             from pyarrow import parquet
 
             return [str(name) for name in parquet.read_schema(path).names]
+        if path.suffix.lower() not in (".csv", ".tsv"):
+            return None
         from rankprobe.data.table import read_header
 
         return read_header(path)
@@ -75,19 +87,26 @@ def names_in(path: Path) -> list[str] | None:
 
 def _wanted(data: DataConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Every name the settings give, with its key under ``data``."""
-    for key, value in (("features", data.features), ("target", data.target)):
-        if isinstance(value, str):
-            yield (key,), value
-        for index, name in enumerate(value if isinstance(value, tuple) else ()):
-            yield (key, index), name
-    split = data.split
+    for key in _COLUMNS:
+        yield from _listed((key,), getattr(data, key))
+    if data.labels is not None:
+        return  # the other names are of columns in that second table
+    for key in ("features", "target"):
+        yield from _listed((key,), getattr(data, key))
     for key in ("column", "group", "time"):
-        if name := getattr(split, key):
-            yield ("split", key), name
+        yield from _listed(("split", key), getattr(data.split, key))
     for key in ("test", "validation") if data.source == "arrays" else ():
-        part = getattr(split, key)
-        for index, name in enumerate(part if isinstance(part, tuple) else ()):
-            yield ("split", key, index), name
+        part = getattr(data.split, key)
+        yield from _listed(("split", key), part if isinstance(part, tuple) else None)
+
+
+def _listed(
+    keys: tuple[str, ...], value: str | tuple[str, ...] | None
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if isinstance(value, str):
+        yield keys, value
+    for index, name in enumerate(value if isinstance(value, tuple) else ()):
+        yield (*keys, index), name
 
 
 def _neighbour(path: Path) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rankprobe.config import SplitConfig
+from rankprobe.config_data import SplitConfig
 from rankprobe.data.examples import FREE, TEST, TRAIN, VALIDATION, Rows
 from rankprobe.errors import DataError
 

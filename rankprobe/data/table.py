@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rankprobe.config import DataConfig, TaskConfig
+from rankprobe.config import TaskConfig
+from rankprobe.config_data import DataConfig
 from rankprobe.data.examples import FREE, Encoded, Examples, Inputs, Rows, scaled
 from rankprobe.data.names import paths
 from rankprobe.errors import DataError

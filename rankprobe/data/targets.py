@@ -45,6 +45,10 @@ def encoded_target(
         DataError: The target cannot serve the objective.
     """
     what = f"the target `{name}` in {holder}"
+    if objective == "next_token":
+        return Target(objective, np.asarray(y, dtype=np.int64), (), "the token that follows")
+    if objective == "regression" and y.ndim == 3:  # steps of an episode, as their source made them
+        return Target(objective, np.asarray(y, dtype=np.float32), (), "values at every step")
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim > 2 or y.ndim == 0 or y.shape[-1] == 0:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -17,6 +18,7 @@ from rankprobe.records import Member, Run
 from rankprobe.search.cohorts import Cohort, compose
 from rankprobe.statistics.metrics import METRICS, standard_error
 from rankprobe.training import Score, TrainingData, TrainingProtocol, train
+from rankprobe.training.loop import batches_per_epoch
 from rankprobe.training.trainees import draws_masks
 
 Tick = Callable[[int], None]
@@ -47,33 +49,48 @@ class Bench:
             members,
             bytes_per_member=bytes_per_member,
             parameters=self.parameters,
-            draws_masks=self.draws_masks,
+            draws_masks=self.draws_masks or bool(self.task.context),
+        )
+
+    def training_data(self) -> TrainingData:
+        """The task as tensors on the protocol's device."""
+        return TrainingData.of(
+            self.task, device=self.protocol.device, weights=self.protocol.class_weights
         )
 
     def train(self, members: Sequence[Member], tick: Tick | None = None) -> tuple[Run, ...]:
         """Train a cohort, or a baseline alone."""
         if self._data is None:
-            self._data = TrainingData.of(self.task, device=self.protocol.device)
+            self._data = self.training_data()
         return train(
             members,
             backbone=self.backbone,
             data=self._data,
             protocol=self.protocol,
-            score=self.score,
+            score=self,
             tick=tick,
         )
 
-    def score(self, split: Literal["validation", "test"], outputs: NDArray[Any]) -> Score:
-        """Score outputs, (n, outputs) in original units, in the task's metric."""
-        metric = METRICS[self.task.metric]
-        target = getattr(self.task, split).y
-        predictions = metric.compact(outputs, target)
-        values = metric.influence(predictions, target)
+    def compact(self, outputs: NDArray[Any], target: NDArray[Any]) -> NDArray[Any]:
+        """What the metric keeps of outputs in original units."""
+        return METRICS[self.task.metric].compact(outputs, target)
+
+    def __call__(self, split: Literal["validation", "test"], predictions: NDArray[Any]) -> Score:
+        """Score what was kept of a split's outputs, in the task's metric."""
+        values = METRICS[self.task.metric].influence(predictions, self.targets(split))
         return Score(float(values.mean()), standard_error(values), predictions)
+
+    def targets(self, split: Literal["train", "validation", "test"]) -> NDArray[Any]:
+        """What the metric compares with: targets, or nothing for each episode of a policy."""
+        if self.task.metric == "episode_return":
+            assert self.task.environment is not None
+            return np.zeros(self.task.environment.episodes)
+        values: NDArray[Any] = getattr(self.task, split).y
+        return values
 
     def steps(self, member: Member) -> int:
         """Optimiser steps of a member."""
-        return member.epochs * -(-len(self.task.train) // self.protocol.batch_size)
+        return member.epochs * batches_per_epoch(len(self.task.train), self.protocol.batch_size)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_data": None}

@@ -16,7 +16,8 @@ from rankprobe.search.learning_rate import grid, tuning_repeats
 from rankprobe.search.refine import first_rungs
 from rankprobe.search.setup import Setup, prepare
 from rankprobe.training import TrainingData
-from rankprobe.training.loop import Batches, loss_gradient
+from rankprobe.training.loop import Batches
+from rankprobe.training.objectives import loss_gradient
 from rankprobe.training.trainees import build_cohort
 
 _STEPS = 3  # timed steps of a cohort, after one that warms up
@@ -80,7 +81,7 @@ def check_task(config: TaskConfig, task: Task, *, device: str = "auto") -> Check
     """
     setup = prepare(config, task, device=device)
     search, bench = setup.search, setup.bench
-    data = TrainingData.of(task, device=bench.protocol.device)
+    data = bench.training_data()
     ranks = search.ranks or tuple(first_rungs(setup.largest))
     edges = (ranks[0], search.ranks[-1] if search.ranks else setup.largest)
     for rank in edges:
@@ -147,12 +148,15 @@ def _seconds(setup: Setup, data: TrainingData, members: Sequence[Member], *, ste
     batches = Batches(data, protocol, [member.repeat for member in members])
     times = []
     with torch.random.fork_rng(["cuda"] if protocol.device.startswith("cuda") else []):
-        cohort = build_cohort(setup.bench.backbone, members, protocol, data.train_x[:2])
+        cohort = build_cohort(
+            setup.bench.backbone, members, protocol, data.train_x[:2], dtype=data.dtype
+        )
         for step in range(steps + 1):
             start = time.perf_counter()
             x, y = batches.at(step)
             outputs = cohort.outputs(x, batches.mask_seed(step), apart=batches.apart)
-            outputs.backward(loss_gradient(outputs, y))  # type: ignore[no-untyped-call]
+            gradient = loss_gradient(outputs, y, data.class_weights, gaps=data.gaps)
+            outputs.backward(gradient)  # type: ignore[no-untyped-call]
             cohort.update(1.0)
             times.append(time.perf_counter() - start)
     return sorted(times[1:])[steps // 2] if steps > 1 else times[-1]

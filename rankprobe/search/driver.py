@@ -109,14 +109,14 @@ class Driver:
 
     def evidence(self) -> Evidence:
         """What has been measured so far, as the statistics read it."""
-        task = self.laboratory.bench.task
-        metric = METRICS[task.metric]
+        bench = self.laboratory.bench
+        task, metric = bench.task, METRICS[bench.task.metric]
         return Evidence(
             metric=task.metric,
             ranks=tuple(self._rank_evidence(rank) for rank in self._ranks()),
             baseline=self._rank_evidence(None),
-            target_values=task.test.y,
-            chance=metric.chance_influence(task.train.y, task.test.y),
+            target_values=bench.targets("test"),
+            chance=metric.chance_influence(bench.targets("train"), bench.targets("test")),
             head=self._rank_evidence(0) if 0 in self.tuned else None,
             flags=task.flags,
             scaffolds=self.search.scaffolds,

@@ -88,5 +88,6 @@ def _sign(laboratory: Laboratory) -> float:
 
 
 def _chance(laboratory: Laboratory) -> float:
-    task = laboratory.bench.task
-    return METRICS[task.metric].chance(task.train.y, task.validation.y)
+    bench = laboratory.bench
+    metric = METRICS[bench.task.metric]
+    return metric.chance(bench.targets("train"), bench.targets("validation"))

@@ -122,16 +122,17 @@ def paired_error(
     """
     if rate == chosen:
         return 0.0
-    task, store = laboratory.bench.task, laboratory.store
-    influence, tuning = METRICS[task.metric].influence, tuning_repeats(repeats)
-    difference = np.zeros(len(task.test))
+    bench, store = laboratory.bench, laboratory.store
+    influence, tuning = METRICS[bench.task.metric].influence, tuning_repeats(repeats)
+    target = bench.targets("test")
+    difference = np.zeros(len(target))
     for repeat in range(tuning):
         for sign, at in ((1.0, rate), (-1.0, chosen)):
             run = laboratory.run(laboratory.member(rank, at, repeat, epochs))
             if run is None or run.status != "finished":
                 return None
-            difference += sign * influence(store.predictions(run.member), task.test.y) / tuning
-    return float(difference.std() / np.sqrt(len(task.validation)))
+            difference += sign * influence(store.predictions(run.member), target) / tuning
+    return float(difference.std() / np.sqrt(len(bench.targets("validation"))))
 
 
 def tuning_repeats(repeats: int) -> int:

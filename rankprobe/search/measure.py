@@ -12,11 +12,12 @@ import numpy as np
 import torch
 
 import rankprobe
-from rankprobe.config import TaskConfig
+from rankprobe.config import TaskConfig, TrainingConfig
 from rankprobe.data.task import Task
 from rankprobe.errors import ConfigError, StoreError
 from rankprobe.lowrank.scaffold import SPEC_VERSION
 from rankprobe.records import Result, TaskSummary
+from rankprobe.search.backbone import architecture
 from rankprobe.search.driver import Driver
 from rankprobe.search.executor import Cluster, Executor, InProcess, Workers
 from rankprobe.search.laboratory import Laboratory, Progress
@@ -171,23 +172,16 @@ def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | Non
 def _scope(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, Any]:
     """What the number is relative to."""
     backbone, training = config.backbone, config.training
-    widths = [
-        int(np.prod(setup.bench.task.input_shape)),
-        *backbone.hidden,
-        setup.bench.task.outputs,
-    ]
     scale = backbone.weight_scale
     scale_words = "1/sqrt(fan-in)" if scale == "fan_in" else f"{scale:g}"
     others = config.search.scaffolds - 1
     seeds = f"seed {backbone.seed}" + (f" and {others} drawn from it" if others else "")
     return {
         "split": setup.bench.task.division,
-        "architecture": f"{backbone.family} {'-'.join(map(str, widths))}, {backbone.activation}, "
-        f"dropout {backbone.dropout:g}",
+        "architecture": architecture(backbone, setup.bench.task),
         "scaffold": f"{backbone.weights}, standard deviation {scale_words}, {seeds}",
         "adapter": ", ".join(f"{k} {_word(v)}" for k, v in config.adapter.model_dump().items()),
-        "optimizer": f"{training.optimizer}, {training.schedule} schedule, "
-        f"weight decay {training.weight_decay:g}, batch {training.batch_size}",
+        "optimizer": _optimizer(training),
         "learning_rate": "tuned for every rank and for full training"
         if training.learning_rate == "tuned"
         else f"fixed: {_word(training.model_dump()['learning_rate'])}",
@@ -198,9 +192,25 @@ def _scope(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, Any]:
     }
 
 
+def _optimizer(training: TrainingConfig) -> str:
+    words = [training.optimizer, f"{training.schedule} schedule"]
+    if training.schedule == "exponential":
+        words[-1] += f" of {training.decay:g} an epoch"
+    if training.warmup:
+        words.append(f"warm-up over {training.warmup:.0%} of the steps")
+    words += [f"weight decay {training.weight_decay:g}", f"batch {training.batch_size}"]
+    if training.clip is not None:
+        words.append(f"gradients clipped at {training.clip:g}")
+    if training.class_weights != "none":
+        words.append(f"classes weighted: {_word(training.class_weights)}")
+    return ", ".join(words)
+
+
 def _word(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_word(item)}" for key, item in value.items())
+    if isinstance(value, tuple):
+        return " ".join(map(_word, value))
     if isinstance(value, bool):
         return "on" if value else "off"
     return f"{value:g}" if isinstance(value, float) else str(value)

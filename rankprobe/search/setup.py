@@ -5,25 +5,27 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
 import torch
 
-from rankprobe.backbones import build
 from rankprobe.config import TaskConfig
 from rankprobe.data.task import Task
 from rankprobe.errors import ConfigError, Problem
-from rankprobe.lowrank import Adapter, Scaffold, largest_useful_rank
+from rankprobe.lowrank import Adapter, Scaffold, attach, largest_useful_rank
+from rankprobe.search.backbone import built_backbone
 from rankprobe.search.bench import Bench
 from rankprobe.search.driver import Search
 from rankprobe.training import TrainingProtocol
+from rankprobe.training.memory import activation_bytes
 from rankprobe.training.protocol import trainable_parameters
 
 # Changed when the same settings would give other results: such results are not mixed.
 PROTOCOL_VERSION = 1
 
 
-@dataclass(frozen=True)
+@dataclass
 class Setup:
     """Everything that a measurement needs but a place to write and a place to run.
 
@@ -43,18 +45,21 @@ class Setup:
         """Number of parameters trained at a rank."""
         return trainable_parameters(self.bench.backbone, rank, self.bench.protocol.adapter)
 
+    @cached_property
+    def _activations(self) -> int:
+        bench, rank = self.bench, min(8, self.largest)
+        module = attach(bench.backbone, rank=rank, adapter=bench.protocol.adapter)
+        few = torch.from_numpy(bench.task.train.x[:4])
+        return activation_bytes(module, few, bench.protocol.batch_size)
+
     @property
     def bytes_per_member(self) -> int:
         """Memory that one member takes while training, roughly.
 
-        Trained tensors four times (values, gradients, two moments); activations and their
-        gradients on a batch, three times the width of every layer.
+        Trained tensors four times (values, gradients, two moments), and the activations of a batch.
         """
         rank = max(self.search.ranks or (min(16, self.largest),))
-        protocol = self.bench.protocol
-        widths = [p.shape[0] for p in self.bench.backbone.parameters() if p.dim() > 1]
-        activations = 6 * protocol.batch_size * sum(widths)
-        return 4 * (4 * self.trainable(rank) + activations)
+        return 4 * 4 * self.trainable(rank) + self._activations
 
 
 def prepare(config: TaskConfig, task: Task, *, device: str = "auto") -> Setup:
@@ -63,15 +68,10 @@ def prepare(config: TaskConfig, task: Task, *, device: str = "auto") -> Setup:
     Raises:
         ConfigError: Ranks that the network has no use for, a device that is not there.
     """
-    backbone = build(
-        config.backbone.family,
-        task.input_shape,
-        task.outputs,
-        hidden=config.backbone.hidden,
-        activation=config.backbone.activation,
-        dropout=config.backbone.dropout,
+    backbone = built_backbone(config, task)
+    adapter = Adapter(
+        **config.adapter.model_dump(exclude={"embeddings", "layers", "others", "unadapted"})
     )
-    adapter = Adapter(**config.adapter.model_dump())
     protocol = TrainingProtocol(
         objective=task.objective,
         adapter=adapter,
@@ -81,10 +81,29 @@ def prepare(config: TaskConfig, task: Task, *, device: str = "auto") -> Setup:
         weight_decay=config.training.weight_decay,
         schedule=config.training.schedule,
         device=_device(device),
+        decay=config.training.decay,
+        warmup=config.training.warmup,
+        clip=config.training.clip,
+        class_weights=_class_weights(config, task),
     )
     largest = largest_useful_rank(backbone, adapter)
     search = _search(config, adapter, largest)
     return Setup(Bench(backbone, task, protocol), search, _identity(config, task), largest)
+
+
+def _class_weights(
+    config: TaskConfig, task: Task
+) -> Literal["none", "balanced"] | tuple[float, ...]:
+    wanted, where = config.training.class_weights, config.where("training", "class_weights")
+    if wanted != "none" and task.objective != "classification":
+        problem = f"`class_weights` weigh classes, and the objective is {task.objective}"
+        raise ConfigError(Problem(problem, where, "remove it"))
+    if isinstance(wanted, tuple) and len(wanted) != task.outputs:
+        problem = (
+            f"`class_weights` lists {len(wanted)} weights, and there are {task.outputs} classes"
+        )
+        raise ConfigError(Problem(problem, where, f"in this order: {', '.join(task.classes)}"))
+    return wanted
 
 
 def threads() -> int:

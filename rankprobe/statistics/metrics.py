@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankprobe.errors import DataError
+from rankprobe.statistics import regression, tokens
 from rankprobe.statistics.roc import auroc, chance_auroc, log_odds
 
 Array = NDArray[Any]
@@ -32,7 +33,7 @@ class Metric:
 
     Attributes:
         name: Key in `METRICS` and in dataset.yaml.
-        objective: ``classification`` or ``regression``.
+        objective: ``classification``, ``regression`` or ``next_token``.
         higher_is_better: Direction.
         perfect: Best possible score.
         compact: (outputs, target) -> what to store of a prediction; first axis: examples.
@@ -47,7 +48,7 @@ class Metric:
     """
 
     name: str
-    objective: Literal["classification", "regression"]
+    objective: Literal["classification", "regression", "next_token"]
     higher_is_better: bool
     perfect: float
     compact: Callable[[Array, Array], Array]
@@ -141,49 +142,14 @@ def _chance_log_loss(train_target: Array, target: Array) -> Values:
     return np.asarray(-np.log(counts / counts.sum())[target], dtype=np.float64)
 
 
-# Regression: outputs pooled on one scale.
+# Returns of a policy, in percent: 0 for random actions, 100 for whom it learned from.
 
 
-def _predictions(outputs: Array, target: Array) -> Array:  # noqa: ARG001
-    return np.asarray(outputs, dtype=np.float32)
+def _returns(returns: Array, target: Array) -> Values:  # noqa: ARG001
+    return np.asarray(returns, dtype=np.float64)
 
 
-def _columns(values: Array) -> Values:
-    return np.asarray(values, dtype=np.float64).reshape(len(values), -1)
-
-
-def _squared_error(predictions: Array, target: Array) -> Values:
-    values: Values = np.square(_columns(predictions) - _columns(target)).mean(axis=1)
-    return values
-
-
-def _chance_squared_error(train_target: Array, target: Array) -> Values:
-    values: Values = np.square(_columns(target) - _columns(train_target).mean(axis=0)).mean(axis=1)
-    return values
-
-
-def _spread(target: Array) -> Values:
-    """Squared distance of each example from the split's mean, averaged over outputs."""
-    columns = _columns(target)
-    values: Values = np.square(columns - columns.mean(axis=0)).mean(axis=1)
-    if values.mean() == 0.0:
-        raise DataError(
-            f"r2 needs targets that vary, but all {len(target)} targets of a split are equal; "
-            "use a larger split, or `metric: mse`"
-        )
-    return values
-
-
-def _r2(predictions: Array, target: Array) -> Values:
-    """1 - error / spread, a ratio of means, linearised: (e_i - ratio * s_i) / spread."""
-    error, spread = _squared_error(predictions, target), _spread(target)
-    ratio = error.mean() / spread.mean()
-    values: Values = 1.0 - ratio - (error - ratio * spread) / spread.mean()
-    return values
-
-
-def _chance_r2(train_target: Array, target: Array) -> Values:  # noqa: ARG001
-    _spread(target)
+def _chance_return(train_target: Array, target: Array) -> Values:  # noqa: ARG001
     return np.zeros(len(target))
 
 
@@ -233,18 +199,45 @@ METRICS: Mapping[str, Metric] = {
             "regression",
             higher_is_better=True,
             perfect=1.0,
-            compact=_predictions,
-            influence=_r2,
-            chance_influence=_chance_r2,
+            compact=regression.predictions,
+            influence=regression.r2,
+            chance_influence=regression.chance_r2,
         ),
         Metric(
             "mse",
             "regression",
             higher_is_better=False,
             perfect=0.0,
-            compact=_predictions,
-            influence=_squared_error,
-            chance_influence=_chance_squared_error,
+            compact=regression.predictions,
+            influence=regression.squared_error,
+            chance_influence=regression.chance_squared_error,
+        ),
+        Metric(
+            "perplexity",
+            "next_token",
+            higher_is_better=False,
+            perfect=1.0,
+            compact=tokens.token_losses,
+            influence=tokens.perplexity,
+            chance_influence=tokens.chance_perplexity,
+        ),
+        Metric(
+            "cross_entropy",
+            "next_token",
+            higher_is_better=False,
+            perfect=0.0,
+            compact=tokens.token_losses,
+            influence=tokens.cross_entropy,
+            chance_influence=tokens.chance_cross_entropy,
+        ),
+        Metric(
+            "episode_return",
+            "regression",
+            higher_is_better=True,
+            perfect=math.inf,
+            compact=regression.predictions,
+            influence=_returns,
+            chance_influence=_chance_return,
         ),
     )
 }

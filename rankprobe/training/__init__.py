@@ -1,9 +1,9 @@
 """Training members together: the expensive half of a measurement."""
 
+from rankprobe.training.data import TrainingData
 from rankprobe.training.protocol import (
     Score,
     Scorer,
-    TrainingData,
     TrainingProtocol,
     train,
 )

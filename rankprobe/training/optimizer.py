@@ -25,12 +25,18 @@ class CohortAdamW:
         stacks: Leaf tensors, (members, ...), whose ``grad`` backward fills.
         rates: Peak learning rate of each member; members of one rate side by side are fastest.
         weight_decay: Decoupled weight decay.
+        clip: Largest norm of each member's gradient, over all tensors; ``None``: any.
     """
 
     def __init__(
-        self, stacks: Sequence[Tensor], rates: Sequence[float], *, weight_decay: float
+        self,
+        stacks: Sequence[Tensor],
+        rates: Sequence[float],
+        *,
+        weight_decay: float,
+        clip: float | None = None,
     ) -> None:
-        self.stacks, self.weight_decay = list(stacks), weight_decay
+        self.stacks, self.weight_decay, self.clip = list(stacks), weight_decay, clip
         runs = [(rate, len(list(group))) for rate, group in groupby(rates)]
         self.rates = [rate for rate, _ in runs]
         self.sizes = [size for _, size in runs]
@@ -47,6 +53,8 @@ class CohortAdamW:
         Tensors that the network did not use have no gradient and stay as they are.
         """
         grads = {i: stack.grad for i, stack in enumerate(self.stacks) if stack.grad is not None}
+        if self.clip is not None:
+            _clip(list(grads.values()), self.clip)
         used, gradients = list(grads), self._by_rate(list(grads.values()))
         steps = [self.steps[i] for i in used]
         torch._foreach_add_(steps, 1)
@@ -74,3 +82,11 @@ class CohortAdamW:
         split = (torch.split(stack, self.sizes) for stack in stacks)
         parts = zip(*split, strict=True)
         return [list(part) for part in parts]
+
+
+def _clip(gradients: Sequence[Tensor], largest: float) -> None:
+    """Scale each member's gradient down to a norm, as `torch.nn.utils.clip_grad_norm_` does."""
+    squares = [gradient.flatten(1).square().sum(dim=1) for gradient in gradients]
+    factors = (largest / (torch.stack(squares).sum(dim=0).sqrt() + 1e-6)).clamp_max(1.0)
+    for gradient in gradients:
+        gradient.mul_(factors.view(-1, *(1 for _ in gradient.shape[1:])))

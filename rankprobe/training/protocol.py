@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rankprobe.data.task import Task
 from rankprobe.errors import TrainingError
 from rankprobe.lowrank import Adapter, Scaffold, attach, count_trainable
 from rankprobe.records import Member, Run
-from rankprobe.training.loop import fit
+from rankprobe.training.data import TrainingData
+from rankprobe.training.loop import evaluated, fit
+from rankprobe.training.memory import out_of_memory
+from rankprobe.training.objectives import Objective
 from rankprobe.training.trainees import build_cohort, devices_of, draws_masks
 
 
@@ -25,24 +26,33 @@ class TrainingProtocol:
     """Everything but data and backbone that decides what becomes of a member.
 
     Attributes:
-        objective: ``classification`` (cross-entropy) or ``regression`` (squared error).
+        objective: ``classification`` (cross-entropy), ``regression`` (squared error) or
+            ``next_token`` (cross-entropy at every position).
         adapter: How adapters are built.
         scaffold: How frozen weights are made.
         seed: Seed of initial values, data order and dropout masks.
         batch_size: Examples a step.
         weight_decay: Decoupled weight decay of AdamW.
-        schedule: ``cosine`` to zero over the training, or ``constant``.
+        schedule: ``cosine`` to zero over the training, ``constant``, or ``exponential``.
+        decay: Factor of the rate after every epoch of the ``exponential`` schedule.
+        warmup: Share of all steps over which the rate rises linearly to its peak.
+        clip: Largest norm of each member's gradient; ``None``: any.
+        class_weights: Weights of the classes in the loss; see `objectives.class_weights`.
         device: A torch device.
     """
 
-    objective: Literal["classification", "regression"]
+    objective: Objective
     adapter: Adapter = field(default_factory=Adapter)
     scaffold: Scaffold = field(default_factory=Scaffold)
     seed: int = 0
     batch_size: int = 128
     weight_decay: float = 0.01
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Literal["cosine", "constant", "exponential"] = "cosine"
     device: str = "cpu"
+    decay: float = 0.9
+    warmup: float = 0.0
+    clip: float | None = None
+    class_weights: Literal["none", "balanced"] | tuple[float, ...] = "none"
 
 
 @dataclass(frozen=True)
@@ -55,44 +65,15 @@ class Score:
 
 
 class Scorer(Protocol):
-    """Turns raw outputs, (n, outputs) in original units, into the task's metric."""
+    """Turns outputs, in original units, into the task's metric."""
 
-    def __call__(self, split: Literal["validation", "test"], outputs: NDArray[Any]) -> Score:
-        """Score the outputs on one split."""
+    def compact(self, outputs: NDArray[Any], target: NDArray[Any]) -> NDArray[Any]:
+        """What is kept of the outputs of some examples; first axis: examples."""
         ...
 
-
-@dataclass(frozen=True, eq=False)
-class TrainingData:
-    """A task as tensors. Regression targets are centred and divided by ONE scale.
-
-    One scale for all outputs keeps the singular values of a linear target as they are.
-    """
-
-    train_x: Tensor
-    train_y: Tensor
-    validation_x: Tensor
-    test_x: Tensor
-    shift: Tensor
-    scale: float
-
-    @classmethod
-    def of(cls, task: Task, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Self:
-        """Tensors of a task on a device."""
-
-        def inputs(x: NDArray[np.float32]) -> Tensor:
-            return torch.from_numpy(np.ascontiguousarray(x)).to(device, dtype)
-
-        y = torch.from_numpy(np.ascontiguousarray(task.train.y)).to(device)
-        shift, scale = torch.zeros((), dtype=dtype, device=device), 1.0
-        if task.objective == "regression":
-            y = y.to(dtype)
-            shift = y.mean(dim=0)
-            scale = float((y - shift).square().mean().sqrt())
-            y = (y - shift) / scale
-        return cls(
-            inputs(task.train.x), y, inputs(task.validation.x), inputs(task.test.x), shift, scale
-        )
+    def __call__(self, split: Literal["validation", "test"], predictions: NDArray[Any]) -> Score:
+        """Score what was kept of all examples of a split."""
+        ...
 
 
 def train(
@@ -123,22 +104,36 @@ def train(
     epochs = _one_cohort(members, backbone, data.train_x[:32])
     try:
         with torch.random.fork_rng(devices_of(data.train_x.device)):
-            cohort = build_cohort(backbone, members, protocol, data.train_x[:2])
+            cohort = build_cohort(backbone, members, protocol, data.train_x[:2], dtype=data.dtype)
             history = fit(cohort, data, protocol, score, epochs=epochs, tick=tick)
-            outputs = cohort.evaluate(data.test_x) * data.scale + data.shift
+            tests = evaluated(cohort, data, score, "test")
     except (RuntimeError, MemoryError) as error:
+        if len(members) > 1 and out_of_memory(error):
+            return _halves(members, backbone, data, protocol, score, tick)
         raise TrainingError(f"{_names(members)}: {error}") from error
     seconds = (time.perf_counter() - start) / len(members)
     return tuple(
         _run(
             member,
             [(epoch, scores[index]) for epoch, scores in history],
-            outputs[index].cpu().numpy(),
+            tests[index],
             cohort.trainable[index],
-            score,
             seconds,
         )
         for index, member in enumerate(members)
+    )
+
+
+def _halves(members: Sequence[Member], *others: Any) -> tuple[Run, ...]:
+    """Train what did not fit into memory in two cohorts: results do not depend on company."""
+    backbone, data, protocol, score, tick = others
+    middle = len(members) // 2
+    return tuple(
+        run
+        for half in (members[:middle], members[middle:])
+        for run in train(
+            half, backbone=backbone, data=data, protocol=protocol, score=score, tick=tick
+        )
     )
 
 
@@ -152,17 +147,15 @@ def trainable_parameters(backbone: nn.Module, rank: int | None, adapter: Adapter
 def _run(
     member: Member,
     curve: list[tuple[float, Score | None]],
-    outputs: NDArray[Any],
+    test: Score | None,
     trainable: int,
-    score: Scorer,
     seconds: float,
 ) -> Run:
     last = curve[-1][1]
-    if last is None or not np.isfinite(outputs).all():
+    if last is None or test is None:
         epoch = next((epoch for epoch, value in curve if value is None), curve[-1][0])
         reason = f"outputs were no longer finite at epoch {epoch:g}"
         return Run(member, "diverged", reason, trainable=trainable, seconds=seconds)
-    test = score("test", outputs)
     return Run(
         member,
         "finished",

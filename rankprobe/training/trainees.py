@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from rankprobe.lowrank import adapted_layers, attach, initial_state
 from rankprobe.lowrank.randomness import integer_seed
 from rankprobe.records import Member
 from rankprobe.training.fusion import fuse
+from rankprobe.training.memory import values_per_example
 from rankprobe.training.optimizer import CohortAdamW
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 # Numbers that one evaluation may hold at once, over all members: 64 MB of float32.
 _EVALUATION_VALUES = 16_000_000
 
+T = TypeVar("T")
 State = Mapping[str, Tensor]
 Slot = tuple[dict[str, Any], str, Any]  # what holds a tensor, under which key, and the tensor
 
@@ -50,6 +52,8 @@ class Cohort:
         repeats: Repeats, one a member.
         weight_decay: Decoupled weight decay.
         example: A few inputs, (n, ...), to see whether vmap can run the network.
+        dtype: Type of the trained tensors.
+        clip: Largest norm of each member's gradient; ``None``: any.
     """
 
     def __init__(
@@ -62,23 +66,27 @@ class Cohort:
         *,
         weight_decay: float,
         example: Tensor,
+        dtype: torch.dtype,
+        clip: float | None = None,
     ) -> None:
         self.size, self.repeats = len(trained), tuple(repeats)
         self.trainable = [sum(value.numel() for value in state.values()) for state in trained]
-        self.module = module.to(example.device, example.dtype).requires_grad_(False).train()
+        self.module = module.to(example.device, dtype).requires_grad_(False).train()
+        like = torch.empty(0, dtype=dtype, device=example.device)
         self.stacks = {
-            name: _stack([state[name] for state in trained], like=example).requires_grad_()
+            name: _stack([state[name] for state in trained], like=like).requires_grad_()
             for name in trained[0]
         }
         self.constants = {
-            name: _stack([state[name] for state in constants], like=example)
-            for name in constants[0]
+            name: _stack([state[name] for state in constants], like=like) for name in constants[0]
         }
         self.optimizer = CohortAdamW(
             [stack for stack in self.stacks.values() if stack.numel()],
             rates,
             weight_decay=weight_decay,
+            clip=clip,
         )
+        self._values = 0  # of an example, in the largest tensor; measured when first needed
         self._small = {n: layer for n, layer in adapted_layers(self.module).items() if layer.small}
         self._slots = _slots(self.module, [*self.stacks, *self.constants])
         self._slots += [[(layer.__dict__, "whole", None)] for layer in self._small.values()]
@@ -111,27 +119,39 @@ class Cohort:
         self.optimizer.step(factor)
 
     @torch.no_grad()
-    def evaluate(self, x: Tensor) -> Tensor:
-        """Outputs in evaluation mode, (members, n, outputs)."""
+    def evaluate(self, x: Tensor) -> Iterator[Tensor]:
+        """Outputs in evaluation mode, (members, some examples, ...), part by part."""
         self.module.eval()
-        widths = [stack.shape[1] for stack in self.stacks.values() if stack.dim() > 2]
-        chunk = max(1, _EVALUATION_VALUES // (self.size * max([*widths, x[0].numel()])))
-        parts = [self.outputs(part, seed=0) for part in x.split(chunk)]  # type: ignore[no-untyped-call]
-        self.module.train()
-        return torch.cat(parts, dim=1)
+        try:
+            # torch leaves Tensor.split without types
+            for part in x.split(self._chunk(x)):  # type: ignore[no-untyped-call]
+                yield self.outputs(part, seed=0)
+        finally:
+            self.module.train()
+
+    def _chunk(self, x: Tensor) -> int:
+        """Examples that are evaluated at once."""
+        if not self._values:
+            few, first = x[:2], [tensor[0] for tensor in self._tensors()]
+            self._values = self._with(lambda: values_per_example(self.module, few), first)
+        return max(1, _EVALUATION_VALUES // (self.size * self._values))
 
     def _one(self, x: Tensor, *tensors: Tensor) -> Tensor:
         """The network with these tensors: `torch.func.functional_call` without its overhead."""
+        output: Tensor = self._with(lambda: self.module(x), tensors)
+        return output
+
+    def _with(self, call: Callable[[], T], tensors: Sequence[Tensor]) -> T:
+        """Call something while the network holds these tensors."""
         for slots, tensor in zip(self._slots, tensors, strict=True):
             for holder, key, _ in slots:
                 holder[key] = tensor
         try:
-            output: Tensor = self.module(x)
+            return call()
         finally:
             for slots in self._slots:
                 for holder, key, own in slots:
                     holder[key] = own
-        return output
 
     def _together(self, x: Tensor, *, apart: bool) -> Tensor:
         """All members under `torch.func.vmap`, without what it looks up before every call.
@@ -175,7 +195,12 @@ class Cohort:
 
 
 def build_cohort(
-    backbone: nn.Module, members: Sequence[Member], protocol: TrainingProtocol, example: Tensor
+    backbone: nn.Module,
+    members: Sequence[Member],
+    protocol: TrainingProtocol,
+    example: Tensor,
+    *,
+    dtype: torch.dtype | None = None,
 ) -> Cohort:
     """The cohort of some members: baselines, or adapters of one scaffold.
 
@@ -210,6 +235,8 @@ def build_cohort(
         repeats,
         weight_decay=protocol.weight_decay,
         example=example,
+        dtype=dtype or (example.dtype if example.is_floating_point() else torch.float32),
+        clip=protocol.clip,
     )
 
 
@@ -222,7 +249,9 @@ def draws_masks(module: nn.Module, example: Tensor) -> bool:
         module: The network; left as it is.
         example: A few inputs, (n, ...).
     """
-    module = copy.deepcopy(module).to(example.device, example.dtype).train()
+    module = copy.deepcopy(module).to(example.device).train()
+    if example.is_floating_point():
+        module = module.to(example.dtype)
     with torch.random.fork_rng(devices_of(example.device)), torch.no_grad():
         before = _generator_state(example.device)
         try:

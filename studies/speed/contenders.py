@@ -23,7 +23,7 @@ from rankprobe.lowrank.randomness import integer_seed
 from rankprobe.records import Member
 from rankprobe.search.cohorts import compose
 from rankprobe.training import TrainingProtocol
-from rankprobe.training.loop import loss_gradient
+from rankprobe.training.objectives import loss_gradient
 from rankprobe.training.trainees import build_cohort, reinitialised
 
 INPUTS, HIDDEN, OUTPUTS, BATCH, DROPOUT = 784, (512, 256, 128, 64), 10, 128, 0.1

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rankprobe.config import SplitConfig
+from rankprobe.config_data import SplitConfig
 from rankprobe.data.examples import FREE, TEST, VALIDATION, Rows
 from rankprobe.data.splits import described, divided, shuffled
 from rankprobe.errors import DataError

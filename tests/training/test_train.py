@@ -17,9 +17,13 @@ from rankprobe.lowrank import Adapter, Scaffold, attach, count_trainable
 from rankprobe.records import Member, Run
 from rankprobe.training import Score, TrainingData, train, trainees
 from rankprobe.training.trainees import build_cohort, draws_masks, reinitialised
-from tests.training.reference import protocol, raw_score, toy_task, train_together
+from tests.training.reference import RawScore, protocol, raw_score, toy_task, train_together
 
 MEMBERS = (Member(1, 0.03, 0, 3), Member(4, 0.01, 0, 3))
+
+
+def whole_of(cohort: trainees.Cohort, x: Tensor) -> Tensor:
+    return torch.cat(list(cohort.evaluate(x)), dim=1)
 
 
 def network() -> nn.Module:
@@ -40,13 +44,16 @@ class TestRuns:
     def test_hold_what_the_scorer_said(self) -> None:
         asked: list[tuple[str, tuple[int, ...]]] = []
 
-        def score(split: Literal["validation", "test"], outputs: NDArray[Any]) -> Score:
-            asked.append((split, outputs.shape))
-            return Score(len(asked), 0.25, outputs.argmax(axis=1))
+        class Counting(RawScore):
+            def __call__(
+                self, split: Literal["validation", "test"], predictions: NDArray[Any]
+            ) -> Score:
+                asked.append((split, predictions.shape))
+                return Score(len(asked), 0.25, predictions.argmax(axis=1))
 
         data = TrainingData.of(toy_task())
         first, second = train(
-            MEMBERS, backbone=network(), data=data, protocol=protocol(), score=score
+            MEMBERS, backbone=network(), data=data, protocol=protocol(), score=Counting()
         )
         assert asked == [("validation", (16, 3))] * 16 + [("test", (20, 3))] * 2
         assert (first.status, second.status) == ("finished", "finished")
@@ -195,8 +202,8 @@ class TestEvaluation:
         cohort = build_cohort(network(), MEMBERS, protocol(), torch.ones(2, 6))
         x = torch.randn(40, 6)
         with torch.random.fork_rng(devices=[]):
-            assert torch.equal(cohort.evaluate(x), cohort.evaluate(x))
-            evaluated, trained = cohort.evaluate(x), cohort.outputs(x, seed=0)
+            assert torch.equal(whole_of(cohort, x), whole_of(cohort, x))
+            evaluated, trained = whole_of(cohort, x), cohort.outputs(x, seed=0)
         assert cohort.module.training
         assert not torch.allclose(evaluated, trained)
 
@@ -206,10 +213,10 @@ class TestEvaluation:
         sizes: list[int] = []
         cohort.module.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
         with torch.random.fork_rng(devices=[]):
-            whole = cohort.evaluate(x)
+            whole = whole_of(cohort, x)
             monkeypatch.setattr(trainees, "_EVALUATION_VALUES", 7 * 2 * 12)
-            pieces = cohort.evaluate(x)
-        assert sizes == [41, 7, 7, 7, 7, 7, 6]
+            pieces = whole_of(cohort, x)
+        assert sizes == [2, 41, 7, 7, 7, 7, 7, 6]  # two to see how much an example takes
         torch.testing.assert_close(whole, pieces)
 
 

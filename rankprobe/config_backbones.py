@@ -1,0 +1,165 @@
+"""Settings of the backbones: one model a family, told apart by ``backbone.family``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import BeforeValidator, Field, FiniteFloat
+
+from rankprobe.config_values import COUNT, SEED, SWITCH, Count, Factory, Model, Name, Positive, Seed
+from rankprobe.config_values import listed as _listed
+
+Dropout = Annotated[
+    FiniteFloat, Field(ge=0, lt=1, description="a number from 0 up to, not including, 1")
+]
+
+
+class AnyBackbone(Model):
+    """The frozen weights, which all families have.
+
+    ``init: scaffold`` makes every weight from the seed; ``pretrained`` keeps the weights that the
+    network comes with as the scaffold; ``mixed`` keeps them but for the layers that ``random``
+    names.
+    """
+
+    family: str = ""
+    seed: Seed = Field(default=42, description=SEED)
+    weights: Literal["normal", "uniform", "binary"] = "normal"
+    weight_scale: Literal["fan_in"] | Positive = Field(
+        default="fan_in", description="fan_in, or a standard deviation above 0"
+    )
+
+
+class MlpConfig(AnyBackbone):
+    """Linear layers; see `rankprobe.backbones.mlp`."""
+
+    family: Literal["mlp"] = "mlp"
+    hidden: Annotated[tuple[Count, ...], BeforeValidator(_listed)] = Field(
+        default=(512, 256, 128, 64), description="a list of whole numbers of at least 1, or []"
+    )
+    activation: Literal["relu", "tanh", "gelu", "silu", "identity"] = "relu"
+    dropout: Dropout = 0.1
+
+
+class CnnConfig(AnyBackbone):
+    """Plain or residual convolutions; see `rankprobe.backbones.cnn`."""
+
+    family: Literal["cnn"] = "cnn"
+    width: Count = Field(default=16, description=COUNT)
+    depth: Count = Field(default=20, description="6 n + 2 with a whole number n, such as 8 or 20")
+    residual: bool = Field(default=False, description=SWITCH)
+
+
+class CfcConfig(AnyBackbone):
+    """Closed-form continuous-time network; see `rankprobe.backbones.cfc`."""
+
+    family: Literal["cfc"] = "cfc"
+    hidden: Count = Field(default=64, description=COUNT)
+    backbone_units: Count = Field(default=64, description=COUNT)
+    backbone_layers: Count = Field(default=2, description=COUNT)
+    dropout: Dropout = 0.0
+
+
+class GinConfig(AnyBackbone):
+    """Graph isomorphism network with bond features; see `rankprobe.backbones.gin`."""
+
+    family: Literal["gin"] = "gin"
+    hidden: Count = Field(default=64, description=COUNT)
+    layers: Count = Field(default=3, description=COUNT)
+    dropout: Dropout = 0.5
+    residual: bool = Field(default=True, description=SWITCH)
+
+
+class GcnConfig(AnyBackbone):
+    """Graph convolutional network; see `rankprobe.backbones.gcn`."""
+
+    family: Literal["gcn"] = "gcn"
+    hidden: Count = Field(default=64, description=COUNT)
+    layers: Count = Field(default=2, description=COUNT)
+    dropout: Dropout = 0.5
+
+
+class TransformerConfig(AnyBackbone):
+    """Transformer encoder over tokens; see `rankprobe.backbones.transformer`."""
+
+    family: Literal["transformer"] = "transformer"
+    width: Count = Field(default=128, description=COUNT)
+    layers: Count = Field(default=2, description=COUNT)
+    heads: Count = Field(default=4, description=COUNT)
+    feedforward: Count = Field(default=256, description=COUNT)
+    dropout: Dropout = 0.1
+
+
+class VitConfig(AnyBackbone):
+    """Vision transformer; see `rankprobe.backbones.vit`."""
+
+    family: Literal["vit"] = "vit"
+    patch: Count = Field(default=4, description=COUNT)
+    width: Count = Field(default=128, description=COUNT)
+    layers: Count = Field(default=4, description=COUNT)
+    heads: Count = Field(default=4, description=COUNT)
+    feedforward: Count = Field(default=256, description=COUNT)
+    dropout: Dropout = 0.1
+
+
+class LlamaConfig(AnyBackbone):
+    """Causal language model; see `rankprobe.backbones.llama`."""
+
+    family: Literal["llama"] = "llama"
+    width: Count = Field(default=128, description=COUNT)
+    layers: Count = Field(default=4, description=COUNT)
+    heads: Count = Field(default=4, description=COUNT)
+    feedforward: Count = Field(default=344, description=COUNT)
+
+
+class DecisionTransformerConfig(AnyBackbone):
+    """Decision Transformer; see `rankprobe.backbones.decision_transformer`."""
+
+    family: Literal["decision_transformer"] = "decision_transformer"
+    width: Count = Field(default=128, description=COUNT)
+    layers: Count = Field(default=3, description=COUNT)
+    heads: Count = Field(default=1, description=COUNT)
+    dropout: Dropout = 0.1
+
+
+class GivenBackbone(AnyBackbone):
+    """What networks that come from outside share."""
+
+    init: Literal["scaffold", "pretrained", "mixed"] = "scaffold"
+    random: Annotated[tuple[Name, ...], BeforeValidator(_listed)] = Field(
+        default=(), description="a list of layer names, which may hold * such as [*.query]"
+    )
+
+
+class PythonConfig(GivenBackbone):
+    """A module of the user's; see `rankprobe.search.backbone`."""
+
+    family: Literal["python"] = "python"
+    factory: Factory = Field(default="", description="`module:function`", validate_default=True)
+
+
+class HuggingfaceConfig(GivenBackbone):
+    """A model of the transformers library; see `rankprobe.search.backbone`."""
+
+    family: Literal["huggingface"] = "huggingface"
+    path: Name = Field(
+        default="", description="a folder, or a name on the hub", validate_default=True
+    )
+    init: Literal["scaffold", "pretrained", "mixed"] = "pretrained"
+
+
+BackboneConfig = Annotated[
+    MlpConfig
+    | CnnConfig
+    | CfcConfig
+    | GinConfig
+    | GcnConfig
+    | TransformerConfig
+    | VitConfig
+    | LlamaConfig
+    | DecisionTransformerConfig
+    | PythonConfig
+    | HuggingfaceConfig,
+    Field(discriminator="family"),
+]
+FAMILIES: tuple[type[AnyBackbone], ...] = get_args(get_args(BackboneConfig)[0])

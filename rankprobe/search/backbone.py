@@ -1,0 +1,63 @@
+"""The network of a configuration, for the inputs of a task."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from rankprobe.backbones import BACKBONES, Inputs, build
+from rankprobe.config import TaskConfig
+from rankprobe.config_backbones import AnyBackbone, BackboneConfig, MlpConfig
+from rankprobe.data.task import Task
+from rankprobe.errors import ConfigError, Problem
+
+
+def built_backbone(config: TaskConfig, task: Task) -> nn.Module:
+    """Build the network that ``config.backbone`` describes.
+
+    Raises:
+        ConfigError: A family that does not read such inputs, or settings that do not go together.
+    """
+    settings = config.backbone
+    family = BACKBONES[settings.family]
+    if task.kind not in family.reads:
+        able = [name for name, other in BACKBONES.items() if task.kind in other.reads]
+        raise ConfigError(
+            Problem(
+                f"the backbone `{settings.family}` reads {' or '.join(family.reads)}, and the "
+                f"task `{task.name}` has {task.kind}",
+                config.where("backbone", "family"),
+                f"families that read {task.kind}: {', '.join(able)}",
+            )
+        )
+    try:
+        return build(settings.family, inputs_of(task), task.outputs, **own_settings(settings))
+    except ValueError as error:
+        where = config.where("backbone")
+        raise ConfigError(Problem(f"the backbone cannot be built: {error}", where)) from None
+
+
+def inputs_of(task: Task) -> Inputs:
+    """What a network is given to read."""
+    context = {name: torch.from_numpy(array) for name, array in task.context.items()}
+    return Inputs(task.kind, task.input_shape, task.sizes, context)
+
+
+def own_settings(settings: AnyBackbone) -> dict[str, Any]:
+    """The settings of a family alone: not those of its frozen weights, which all share."""
+    shared = {*AnyBackbone.model_fields, "family"}
+    return settings.model_dump(exclude=shared)
+
+
+def architecture(settings: BackboneConfig, task: Task) -> str:
+    """The network in a few words."""
+    if isinstance(settings, MlpConfig):
+        widths = [math.prod(task.input_shape), *settings.hidden, task.outputs]
+        return (
+            f"mlp {'-'.join(map(str, widths))}, {settings.activation}, dropout {settings.dropout:g}"
+        )
+    words = [f"{key.replace('_', ' ')} {value}" for key, value in own_settings(settings).items()]
+    return ", ".join([settings.family.replace("_", " "), *words])
