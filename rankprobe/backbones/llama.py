@@ -55,20 +55,20 @@ class LlamaBlock(nn.Module):
         return added
 
 
-class TiedHead(nn.Module):
+class TiedLinear(nn.Linear):
     """Scores of all tokens, by the table that embeds them.
 
     Args:
-        embedding: The table, which stays where it is.
+        embedding: The table, whose weights these are.
     """
 
     def __init__(self, embedding: nn.Embedding) -> None:
-        super().__init__()
-        self.embedding = embedding
+        tokens, width = embedding.weight.shape
+        super().__init__(width, tokens, bias=False, device="meta")
+        self.weight = embedding.weight
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., vocabulary) from (..., width)."""
-        return F.linear(x, self.embedding.weight)
+    def reset_parameters(self) -> None:
+        """Nothing to draw: the table draws itself."""
 
 
 class Llama(nn.Module):
@@ -96,7 +96,7 @@ class Llama(nn.Module):
             LlamaBlock(width, heads, feedforward, longest) for _ in range(layers)
         )
         self.norm = nn.RMSNorm(width, eps=1e-6)
-        self.head = TiedHead(self.tokens)
+        self.head = TiedLinear(self.tokens)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Scores of the token after each, (n, length, vocabulary), from ids, (n, length)."""
