@@ -37,7 +37,7 @@ def test_outputs_and_gradients(name: str, causal: bool, shared: bool) -> None:
     """Members' queries and keys, and values of their own or shared, forward and backward."""
     mask = masks()[name]
     seen = torch.ones(LENGTH, LENGTH, dtype=torch.bool) if mask is None else mask
-    seen = seen.tril() if causal else seen
+    seen = seen & torch.ones(LENGTH, LENGTH, dtype=torch.bool).tril() if causal else seen
     members, examples = 4, 3
     queries, keys = draw(members, examples, 2, LENGTH, WIDTH)[:2]
     values = draw(examples, 2, LENGTH, WIDTH)[2]
