@@ -31,9 +31,7 @@ def inputs_of(task: Task) -> Inputs:
     return Inputs(task.kind, task.input_shape, task.sizes, context)
 
 
-def _task(
-    kind: Any, x: Values, y: Values, outputs: int, objective: Objective, **rest: Any
-) -> Task:
+def _task(kind: Any, x: Values, y: Values, outputs: int, objective: Objective, **rest: Any) -> Task:
     parts = [slice(48), slice(48, 64), slice(64, None)]
     splits = [Split(x[rows], y[rows]) for rows in parts]
     return Task("toy", objective, "accuracy", *splits, outputs, kind=kind, **rest)
@@ -75,9 +73,7 @@ def series() -> Task:
     values = generator.normal(size=(N, 6, 3)).astype(np.float32) * observed
     elapsed = generator.exponential(size=(N, 6, 1)).astype(np.float32)
     x = np.concatenate([values, observed, elapsed], axis=2)
-    return _task(
-        "series", x, _labels(generator), 3, "classification", sizes={"channels": 3}
-    )
+    return _task("series", x, _labels(generator), 3, "classification", sizes={"channels": 3})
 
 
 def _graphs(categorical: bool) -> Task:
@@ -135,8 +131,13 @@ def bare_graphs() -> Task:
     context = {name: array for name, array in task.context.items() if name != "edge_features"}
     sizes = {"node_features": 2, "edge_features": 0}
     return _task(
-        "graphs", np.arange(N), _labels(_generator()), 3, "classification",
-        sizes=sizes, context=context,
+        "graphs",
+        np.arange(N),
+        _labels(_generator()),
+        3,
+        "classification",
+        sizes=sizes,
+        context=context,
     )
 
 
@@ -148,9 +149,7 @@ def nodes() -> Task:
     context = {"nodes": generator.normal(size=(90, 5)).astype(np.float32), "edges": edges}
     x = generator.permutation(90)[:N]
     sizes = {"node_features": 5, "edge_features": 0}
-    return _task(
-        "nodes", x, _labels(generator), 3, "classification", sizes=sizes, context=context
-    )
+    return _task("nodes", x, _labels(generator), 3, "classification", sizes=sizes, context=context)
 
 
 def windows() -> Task:
