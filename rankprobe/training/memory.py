@@ -68,7 +68,7 @@ def _kept_bytes(module: nn.Module, examples: Tensor) -> int:
         torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
     ):
         outputs = module(examples)
-    return sum(kept.values()) + outputs.numel() * outputs.element_size()
+    return sum(kept.values()) + int(outputs.numel() * outputs.element_size())
 
 
 def _sizes(module: nn.Module, examples: Tensor) -> list[int]:

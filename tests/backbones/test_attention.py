@@ -43,8 +43,8 @@ def test_outputs_and_gradients(name: str, causal: bool, shared: bool) -> None:
     values = draw(examples, 2, LENGTH, WIDTH)[2]
     if not shared:
         values = values * torch.arange(1, members + 1).view(-1, 1, 1, 1, 1)
-    tensors = [queries.requires_grad_(), keys.requires_grad_(), values.requires_grad_()]
-    expected = formula(*tensors, seen)
+    tensors = (queries.requires_grad_(), keys.requires_grad_(), values.requires_grad_())
+    expected = formula(queries, keys, values, seen)
     weights = torch.randn(expected.shape, dtype=torch.float64)
     gradients = torch.autograd.grad((expected * weights).sum(), tensors)
 
@@ -56,7 +56,7 @@ def test_outputs_and_gradients(name: str, causal: bool, shared: bool) -> None:
     own = torch.autograd.grad((together * weights).sum(), tensors)
     torch.testing.assert_close(own, gradients)
 
-    alone = attention(tensors[0][0], tensors[1][0], expected[0] * 0 + 1, mask=mask, causal=causal)
+    alone = attention(queries[0], keys[0], torch.ones_like(keys[0]), mask=mask, causal=causal)
     torch.testing.assert_close(alone, torch.ones_like(alone))
     first = values if shared else values[0]
     one = attention(queries[0], keys[0], first, mask=mask, causal=causal)

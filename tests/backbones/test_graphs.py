@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -85,6 +87,10 @@ class TestGcn:
         assert build("gcn", inputs, 2)(torch.tensor([1])).shape == (1, 2)
 
 
+def layers_of(net: Gin) -> list[tuple[Any, Any]]:
+    return list(zip(net.layers, net.norms, strict=True))
+
+
 class TestGin:
     @pytest.mark.parametrize("name", ["graphs", "molecules"])
     def test_a_layer_equals_that_of_torch_geometric(self, name: str) -> None:
@@ -92,7 +98,7 @@ class TestGin:
         inputs = inputs_of(toy(name))
         net = build("gin", inputs, 3, hidden=4, layers=1).double().eval()
         assert isinstance(net, Gin)
-        layer = net.layers[0]
+        layer: Any = net.layers[0]
         whole = torch.arange(84)
         batch = net.batch(whole)
         x = net.encode(batch.node_features)
@@ -114,14 +120,14 @@ class TestGin:
         inputs = inputs_of(toy(name))
         net = build("gin", inputs, 3, hidden=4, layers=3).double().eval()
         assert isinstance(net, Gin)
-        context = inputs.context
+        context, layers = inputs.context, layers_of(net)
         chosen = [7, 0, 7, 30]
         outputs = net(torch.tensor(chosen))
         for graph, output in zip(chosen, outputs, strict=True):
             a, b = context["node_start"][graph : graph + 2].tolist()
             c, d = context["edge_start"][graph : graph + 2].tolist()
             x = net.encode(context["nodes"][a:b])
-            for index, (layer, norm) in enumerate(zip(net.layers, net.norms, strict=True)):
+            for index, (layer, norm) in enumerate(layers):
                 sums = list(x)
                 for edge in range(c, d):
                     source, target = context["edges"][:, edge].tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
@@ -16,13 +17,15 @@ from torch import Tensor, nn
 import rankprobe.backbones
 from rankprobe.backbones import BACKBONES, build
 from rankprobe.backbones.mlp import ACTIVATIONS, mlp
+from rankprobe.config_backbones import FAMILIES
 from rankprobe.data.task import Task
 from rankprobe.lowrank import Adapter, Scaffold, adapted_layers, attach, count_trainable
 from rankprobe.records import Member
+from rankprobe.search.backbone import own_settings
 from rankprobe.training.memory import values_per_example
 from rankprobe.training.objectives import loss_gradient
 from rankprobe.training.trainees import Cohort, build_cohort
-from tests.training.reference import protocol, solo, toy_task, train_together
+from tests.training.reference import protocol, solo, train_together
 from tests.training.toys import TOYS, inputs_of, toy
 
 # For every family: what it reads, a key of `TOYS`, and settings.
@@ -68,6 +71,7 @@ CASES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     ],
 }
 ALL = [(family, *case) for family, cases in CASES.items() for case in cases]
+WITH_MATRIX = (nn.Linear, nn.Conv2d, nn.Embedding)
 # Families that vmap cannot run, and why. There are none.
 ONE_BY_ONE: dict[str, str] = {}
 
@@ -98,7 +102,9 @@ def examples(task: Task, n: int) -> Tensor:
 def fingerprint(tensors: Iterable[tuple[str, Tensor]]) -> dict[str, str]:
     """sha256 of each tensor's bytes."""
     return {
-        name: sha256(tensor.detach().contiguous().view(-1).view(torch.uint8).numpy()).hexdigest()
+        name: sha256(
+            tensor.detach().contiguous().view(-1).view(torch.uint8).numpy().data
+        ).hexdigest()
         for name, tensor in tensors
     }
 
@@ -256,7 +262,14 @@ class TestContract:
         assert cohort.outputs(examples(task, 10), seed=1).isfinite().all()
 
 
-WITH_MATRIX = (nn.Linear, nn.Conv2d, nn.Embedding)
+@pytest.mark.parametrize("family", BACKBONES)
+def test_settings_are_those_of_dataset_yaml(family: str) -> None:
+    """A family's function has the same settings, and the same defaults, as its configuration."""
+    (model,) = [m for m in FAMILIES if m.model_fields["family"].default == family]
+    parameters = inspect.signature(BACKBONES[family].make).parameters.values()
+    assert own_settings(model()) == {
+        p.name: p.default for p in parameters if p.kind == p.KEYWORD_ONLY
+    }
 
 
 def test_backbones_know_nothing_of_ranks() -> None:

@@ -32,9 +32,10 @@ def inputs_of(task: Task) -> Inputs:
 
 
 def _task(kind: Any, x: Values, y: Values, outputs: int, objective: Objective, **rest: Any) -> Task:
-    parts = [slice(48), slice(48, 64), slice(64, None)]
-    splits = [Split(x[rows], y[rows]) for rows in parts]
-    return Task("toy", objective, "accuracy", *splits, outputs, kind=kind, **rest)
+    train, validation, test = (
+        Split(x[rows], y[rows]) for rows in (slice(48), slice(48, 64), slice(64, None))
+    )
+    return Task("toy", objective, "accuracy", train, validation, test, outputs, kind=kind, **rest)
 
 
 def _generator() -> np.random.Generator:
