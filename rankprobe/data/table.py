@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from rankprobe.config import TaskConfig
 from rankprobe.config_data import DataConfig
+from rankprobe.config_sources import table_suffix
 from rankprobe.data.examples import FREE, Encoded, Examples, Inputs, Rows, scaled
 from rankprobe.data.names import paths
 from rankprobe.errors import DataError
@@ -36,20 +37,20 @@ def read_table(config: TaskConfig) -> Examples:
     assert config.data is not None
     data, path = config.data, paths(config.data, config.folder)[0]
     frame = read_frame(path)
-    targets = _listed(data.target) or [str(frame.columns[-1])]
+    targets = listed(data.target) or [str(frame.columns[-1])]
     split = data.split
     by = split.column or split.group or split.time
-    features = frame[_listed(data.features) or _features(frame, data, targets)]
+    features = frame[listed(data.features) or _features(frame, data, targets)]
     if features.shape[1] == 0:
         raise DataError(f"{path.name} has no columns beside the target")
-    columns = [_target_column(frame[name], name, config, path.name) for name in targets]
+    columns = [target_column(frame[name], name, config, path.name) for name in targets]
     standardize = data.standardize is not False
     return Examples(
         holder=path.name,
         target=", ".join(targets),
         y=columns[0] if len(columns) == 1 else np.stack(columns, axis=1),
         fixed=np.full(len(frame), FREE, dtype=np.int8),
-        by=_divider(frame[by], by, path.name, in_time=bool(split.time)) if by else None,
+        by=divider(frame[by], by, path.name, in_time=bool(split.time)) if by else None,
         encode=partial(_encoded, features, standardize, path.name),
     )
 
@@ -68,6 +69,9 @@ def read_frame(path: Path) -> pd.DataFrame:
     try:
         if path.suffix.lower() == ".parquet":
             frame = pd.read_parquet(path)
+            names = [str(name) for name in frame.columns]
+        elif table_suffix(path.name) in (".jsonl", ".ndjson"):
+            frame = pd.read_json(path, lines=True, convert_dates=False)
             names = [str(name) for name in frame.columns]
         else:
             names = read_header(path)
@@ -104,10 +108,11 @@ def read_header(path: Path) -> list[str]:
 
 
 def _separator(path: Path) -> str:
-    return "\t" if path.suffix.lower() == ".tsv" else ","
+    return "\t" if table_suffix(path.name) == ".tsv" else ","
 
 
-def _listed(names: str | tuple[str, ...] | None) -> list[str]:
+def listed(names: str | tuple[str, ...] | None) -> list[str]:
+    """Names as a list: one, several or none."""
     return [names] if isinstance(names, str) else list(names or ())
 
 
@@ -121,7 +126,7 @@ def _features(frame: pd.DataFrame, data: DataConfig, targets: list[str]) -> list
     return [name for name in frame.columns if name not in roles]
 
 
-def _target_column(
+def target_column(
     column: pd.Series[Any], name: str, config: TaskConfig, holder: str
 ) -> NDArray[Any]:
     """A target as numbers, truth values or text, with nothing missing."""
@@ -161,7 +166,7 @@ def _check_stray_text(text: NDArray[Any], what: str) -> None:
         )
 
 
-def _divider(column: pd.Series[Any], name: str, holder: str, *, in_time: bool) -> NDArray[Any]:
+def divider(column: pd.Series[Any], name: str, holder: str, *, in_time: bool) -> NDArray[Any]:
     """Values to divide by; times as numbers that sort as they follow each other."""
     import pandas as pd
 
