@@ -27,6 +27,11 @@ LARGEST = 512 * 512  # pixels of a picture that nobody asked to make smaller
 _CHUNK = 1024  # pictures scaled at once, so that no copy of a whole split is made
 _GREY = ("1", "L", "LA", "F")
 
+
+class NoSizeError(DataError):
+    """Pictures that need a ``size`` to be read: they differ in size, or are too large."""
+
+
 Pictures = NDArray[np.uint8]
 Stored = Path | bytes
 
@@ -65,7 +70,8 @@ def decoded(stored: Sequence[tuple[str, Stored]], data: DataConfig) -> Pictures:
         data: Says their size, and whether they are grey.
 
     Raises:
-        DataError: A picture is damaged or too large, sizes differ, or Pillow is missing.
+        DataError: A picture is damaged, or Pillow is missing.
+        NoSizeError: No size is given, and sizes differ or are too large.
     """
     try:
         from PIL import Image
@@ -82,7 +88,7 @@ def decoded(stored: Sequence[tuple[str, Stored]], data: DataConfig) -> Pictures:
             if result is None:
                 result = np.empty((len(stored), *picture.shape), dtype=np.uint8)
             elif picture.shape != result.shape[1:]:
-                raise DataError(_sizes_differ(stored[0][0], result[0], name, picture))
+                raise NoSizeError(_sizes_differ(stored[0][0], result[0], name, picture))
             result[index] = picture
     assert result is not None
     return result
@@ -109,7 +115,7 @@ def _decoded(name: str, content: Stored, grey: bool, size: int | None) -> Pictur
     mode = "L" if grey else "RGB"
     with _opened(name, content) as opened:
         if size is None and opened.width * opened.height > LARGEST:
-            raise DataError(
+            raise NoSizeError(
                 f"the picture {name} has {opened.width} x {opened.height} pixels; write a `size` "
                 "under `data`, such as `size: 64`, to make all smaller"
             )
