@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rankprobe.config_sources import FAMILY_OF, inferred_source, is_pair, source_conflicts
+from rankprobe.config_sources import (
+    FAMILY_OF,
+    TABLES,
+    inferred_source,
+    is_pair,
+    paths_of,
+    source_conflicts,
+    table_suffix,
+)
 from rankprobe.errors import Problem
 from rankprobe.settings import Settings, Where
 
@@ -26,7 +34,7 @@ METRICS = {
 OBJECTIVES = ("classification", "regression", "next_token")
 _LOSSES = ("log_loss", "mse", "perplexity", "cross_entropy")
 _BY = ("column", "group", "time")
-_WITH_NAMES = ("arrays", "table", "python", "series", "graphs")
+_WITH_NAMES = ("arrays", "table", "python", "text", "huggingface", "series", "graphs")
 
 
 def spelled_out(settings: Settings) -> Settings:
@@ -142,7 +150,8 @@ def _split_conflicts(data: Settings, split: Settings, where: Where) -> Iterator[
         return Problem(message, where(("data", "split", key)), hint)
 
     source = data.get("source")
-    named = source in _WITH_NAMES and not is_pair(data)
+    pictures = source == "images" and table_suffix(next(iter(paths_of(data)), ""))
+    named = (source in _WITH_NAMES or pictures in (".npz", *TABLES)) and not is_pair(data)
     by = [key for key in _BY if split.get(key) is not None]
     if len(by) > 1:
         yield problem(by[1], f"a split goes by {by[0]} or by {by[1]}, not both", "keep one of them")
@@ -168,7 +177,8 @@ def _split_conflicts(data: Settings, split: Settings, where: Where) -> Iterator[
             "test", f"test and validation take {sum(shares):g} of the data and leave none to train",
             "give shares that add up to less than 1, such as {test: 0.2, validation: 0.1}",
         )  # fmt: skip
-    yield from _array_conflicts(data, parts, named and source in ("arrays", "python"), by, where)
+    arrays = source in ("arrays", "python") or pictures == ".npz"
+    yield from _array_conflicts(data, parts, named and arrays, by, where)
 
 
 def _array_conflicts(
