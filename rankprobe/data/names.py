@@ -124,7 +124,7 @@ def _wanted_to_divide(data: DataConfig) -> Iterator[tuple[tuple[str | int, ...],
     for key in ("column", "group", "time"):
         if name := getattr(split, key):
             yield ("split", key), name
-    for key in ("test", "validation"):
+    for key in ("test", "validation") if data.source in ("arrays", "images") else ():
         part = getattr(split, key)
         for index, name in enumerate(part if isinstance(part, tuple) else ()):
             yield ("split", key, index), name
