@@ -34,7 +34,7 @@ METRICS = {
 OBJECTIVES = ("classification", "regression", "next_token")
 _LOSSES = ("log_loss", "mse", "perplexity", "cross_entropy")
 _BY = ("column", "group", "time")
-_WITH_NAMES = ("arrays", "table", "python", "text", "huggingface")
+_WITH_NAMES = ("arrays", "table", "python", "text", "huggingface", "series", "graphs")
 
 
 def spelled_out(settings: Settings) -> Settings:
@@ -159,6 +159,11 @@ def _split_conflicts(data: Settings, split: Settings, where: Where) -> Iterator[
         yield problem(
             by[0], f"`data.split.{by[0]}` needs data with named columns or arrays",
             "give shares instead: {test: 0.2, validation: 0.1}",
+        )  # fmt: skip
+    if split.get("scaffold") is True and (by or not data.get("smiles")):
+        yield problem(
+            "scaffold", "`data.split.scaffold` divides molecules, and by nothing else beside it",
+            "use it with `data.smiles` alone, or remove it",
         )  # fmt: skip
     if "column" in by and split.get("test") is not None:
         yield problem(

@@ -47,6 +47,8 @@ SOURCES: dict[str, Source] = {
     "table": read_table,
     "sklearn": read_bundled,
     "python": read_python,
+    "graphs": _later("graphs", "read_graphs"),
+    "series": _later("series", "read_series"),
 }
 MIN_ROWS = 10
 DEFAULT_METRIC = {"classification": "accuracy", "regression": "r2", "next_token": "perplexity"}

@@ -104,30 +104,26 @@ def names_in(path: Path) -> list[str] | None:
 
 def _wanted(data: DataConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Every name the settings give, with its key under ``data``."""
-    named = (("features", data.features), ("target", data.target))
-    for key, value in named if data.labels is None else named[:0]:
-        if isinstance(value, str):
-            yield (key,), value
-        for index, name in enumerate(value if isinstance(value, tuple) else ()):
-            yield (key, index), name
     for key in _COLUMNS:
-        if name := getattr(data, key):
-            yield (key,), name
+        yield from _listed((key,), getattr(data, key))
     if data.labels is not None:
-        return  # where there is a second table, what divides is a column of that
-    yield from _wanted_to_divide(data)
-
-
-def _wanted_to_divide(data: DataConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Every name that ``data.split`` gives."""
-    split = data.split
+        return  # the other names are of columns in that second table
+    for key in ("features", "target"):
+        yield from _listed((key,), getattr(data, key))
     for key in ("column", "group", "time"):
-        if name := getattr(split, key):
-            yield ("split", key), name
+        yield from _listed(("split", key), getattr(data.split, key))
     for key in ("test", "validation") if data.source in ("arrays", "images") else ():
-        part = getattr(split, key)
-        for index, name in enumerate(part if isinstance(part, tuple) else ()):
-            yield ("split", key, index), name
+        part = getattr(data.split, key)
+        yield from _listed(("split", key), part if isinstance(part, tuple) else None)
+
+
+def _listed(
+    keys: tuple[str, ...], value: str | tuple[str, ...] | None
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if isinstance(value, str):
+        yield keys, value
+    for index, name in enumerate(value if isinstance(value, tuple) else ()):
+        yield (*keys, index), name
 
 
 def _neighbour(path: Path) -> str:

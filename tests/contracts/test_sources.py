@@ -52,6 +52,28 @@ def _python(folder: Path) -> str:
     return "data: {factory: 'own:make_dict'}"
 
 
+def _series(folder: Path) -> str:
+    rows = [
+        (f"p{i}", round(float(t), 3), "hr" if t < 0.5 else "bp", float(60 + 40 * t + i % 4))
+        for i in range(80)
+        for t in np.sort(RNG.random(1 + i % 5))
+    ]
+    frame = pd.DataFrame(rows, columns=["id", "time", "channel", "value"])
+    frame.sample(frac=1, random_state=1).to_csv(folder / "s.csv", index=False)
+    ids = [f"p{i}" for i in range(80)]
+    pd.DataFrame({"id": ids, "y": Y}).to_csv(folder / "labels.csv", index=False)
+    return "data: {source: series, path: s.csv, labels: labels.csv}"
+
+
+def _graphs(folder: Path) -> str:
+    rings = ("C1CC1", "c1ccccc1", "c1ccncc1", "C1CCCCC1")
+    tails = ("C", "CC", "CCC", "O", "OC", "N", "NC", "F", "Cl", "Br")
+    smiles = [f"{tail}{ring}" for ring in rings for tail in (*tails, *(f"C{t}" for t in tails))]
+    frame = pd.DataFrame({"smiles": smiles, "y": Y}).drop_duplicates("smiles")
+    frame.to_csv(folder / "m.csv", index=False)
+    return "data: {source: graphs, path: m.csv, smiles: smiles}"
+
+
 # By case: a source, or one of several ways to write its data.
 WRITERS: dict[str, Callable[[Path], str]] = {
     "arrays": _arrays,
@@ -59,6 +81,8 @@ WRITERS: dict[str, Callable[[Path], str]] = {
     "table": _table,
     "sklearn": _sklearn,
     "python": _python,
+    "series": _series,
+    "graphs": _graphs,
 }
 
 
@@ -69,7 +93,10 @@ DAMAGED = {
     "table": "t.csv",
     "sklearn": "",
     "python": "",
+    "series": "s.csv",
+    "graphs": "m.csv",
 }
+INDICES = ("graphs",)  # sources whose inputs are whole numbers
 
 
 def configured(folder: Path, source: str, more: str = "") -> TaskConfig:
@@ -104,7 +131,8 @@ def test_the_task_is_sound(tmp_path: Path, source: str) -> None:
         assert loaded.outputs == len(loaded.classes) > 1
         assert set(loaded.train.y) == set(range(loaded.outputs))
     for split in (loaded.train, loaded.validation, loaded.test):
-        assert split.x.dtype == (np.int64 if words else np.float32)
+        whole = words or source in INDICES
+        assert split.x.dtype == (np.int64 if whole else np.float32)
         assert split.y.dtype == np.int64
         assert split.x.flags.c_contiguous
         assert split.x.shape[1:] == loaded.input_shape
