@@ -124,6 +124,10 @@ def test_defaults_are_those_of_the_contract() -> None:
         "bias": "none",
         "layer_norm": False,
         "dora": False,
+        "embeddings": "trained",
+        "layers": None,
+        "others": "frozen",
+        "unadapted": "refused",
     }
 
 
