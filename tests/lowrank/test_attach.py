@@ -210,7 +210,7 @@ class TestRanks:
 class TestInitialState:
     def state(self, rank: int, attached: int, **keys: int) -> dict[str, Tensor]:
         twin = attach(Nested(), rank=attached, adapter=Adapter(b_init="kaiming"))
-        return initial_state(twin, rank, **{"seed": 0, "repeat": 0, **keys})[0]
+        return initial_state(twin, rank, seed=keys.get("seed", 0), repeat=keys.get("repeat", 0))[0]
 
     def test_does_not_know_the_rank_of_the_cohort(self) -> None:
         ours, theirs = self.state(2, attached=2), self.state(2, attached=7)

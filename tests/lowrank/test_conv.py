@@ -12,7 +12,7 @@ from torch.func import vmap
 from torch.nn import functional as F
 
 from rankprobe.lowrank import Adapter, Scaffold, adapted_layers, attach, largest_useful_rank
-from rankprobe.lowrank.conv import LowRankConv
+from rankprobe.lowrank.conv import Convolve, LowRankConv
 from rankprobe.lowrank.members import each_member, whole_cohort
 from rankprobe.lowrank.plain import for_cohorts, put_channels_last
 from tests.lowrank.layered import Pictures, Viewing
@@ -32,9 +32,7 @@ def test_a_low_rank_convolution_and_one_by_one(conv: Any) -> None:
     layer = adapted_layers(twin)["0"]
     for parameter in (layer.A, layer.B, layer.beta):
         nn.init.normal_(parameter)
-    x = torch.randn(4, 3, 6, 6, 6, dtype=torch.double)[
-        (..., *(0 for _ in range(5 - 2 - (conv.weight.dim() - 2))))
-    ]
+    x = torch.randn(4, 3, *(6 for _ in conv.kernel_size), dtype=torch.double)
     function = getattr(F, f"conv{conv.weight.dim() - 2}d")
     steps = {"stride": conv.stride, "padding": conv.padding, "dilation": conv.dilation}
     inner = function(x, layer.A, **steps)
@@ -76,7 +74,9 @@ class TestOrderInMemory:
             for module in (for_cohorts(attach(net, rank=1)), for_cohorts(net)):
                 put_channels_last(module, torch.randn(2, 2, 6, 4))
                 chosen = {
-                    m.convolve.channels_last for m in module.modules() if hasattr(m, "convolve")
+                    convolve.channels_last
+                    for layer in module.modules()
+                    if isinstance(convolve := getattr(layer, "convolve", None), Convolve)
                 }
                 assert chosen == {able}
                 assert module.training
@@ -115,7 +115,7 @@ def test_members_and_shared_tensors(form: Any, dim: int) -> None:
     together.square().sum().backward()
     upstream = shared.grad.clone()  # type: ignore[union-attr]
     shared.grad = None
-    expected.square().sum().backward()
+    expected.square().sum().backward()  # type: ignore[no-untyped-call]
     torch.testing.assert_close(moved.grad, x.grad.movedim(0, dim))  # type: ignore[union-attr]
     torch.testing.assert_close(upstream, shared.grad)
     assert torch.equal(form(run, x, shared, None), run(x, shared, None))

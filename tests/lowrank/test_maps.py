@@ -113,10 +113,8 @@ def test_attention(
     nn.init.normal_(net.out_proj.bias)
     twin = attach(net, **GIVEN)
     if cohort:
-        twin = for_cohorts(
-            nn.Sequential(nn.MultiheadAttention(8, 2, batch_first=batch_first, **widths))
-        )[0]
-        twin.double().load_state_dict(net.state_dict())
+        twin = for_cohorts(nn.MultiheadAttention(8, 2, batch_first=batch_first, **widths)).double()
+        twin.load_state_dict(net.state_dict())
     shapes = [(3, 4, 8), (3, 6, widths.get("kdim", 8)), (3, 6, widths.get("vdim", 8))]
     inputs = [torch.randn(shape, dtype=torch.double) for shape in shapes]
     if not batch_first:

@@ -186,7 +186,7 @@ class TestFullTraining:
     def test_a_layer_with_parts_has_the_last_word(self) -> None:
         class Small(nn.Sequential):
             def reset_parameters(self) -> None:
-                nn.init.constant_(self[0].weight, 0.5)
+                nn.init.constant_(self.get_parameter("0.weight"), 0.5)
 
         assert (
             reinitialised(Small(nn.Linear(2, 2)), seed=0, repeat=0)
