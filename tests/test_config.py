@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from rankprobe.config import Rates, TaskConfig, config_from_settings, load_config
+from rankprobe.config_backbones import MlpConfig
 from rankprobe.errors import ConfigError
 
 
@@ -49,7 +50,12 @@ def test_defaults_are_those_of_the_contract(folder: Path) -> None:
         "source": "arrays", "path": "letters.npz", "name": None, "factory": None,
         "features": None, "target": None, "standardize": "auto",
         "split": {"test": None, "validation": None, "seed": 0,
-                  "column": None, "group": None, "time": None},
+                  "column": None, "group": None, "time": None, "scaffold": False},
+        "size": None, "grey": False, "augment": "none",
+        "length": None, "vocabulary": 8000, "tokenizer": None,
+        "labels": None, "id": None, "time": None, "channel": None, "value": None, "until": None,
+        "smiles": None, "edges": None,
+        "environment": None, "policy": None, "episodes": None, "configuration": None,
     }  # fmt: skip
     assert dump == {
         "seed": 0, "objective": None, "metric": None,
@@ -57,9 +63,11 @@ def test_defaults_are_those_of_the_contract(folder: Path) -> None:
                      "dropout": 0.1, "seed": 42, "weights": "normal", "weight_scale": "fan_in"},
         "adapter": {"scaling": "rank_stabilized", "alpha": 1.0, "beta": "trained",
                     "b_init": "zeros", "head": "trained", "bias": "none",
-                    "layer_norm": False, "dora": False},
+                    "layer_norm": False, "dora": False, "embeddings": "trained",
+                    "layers": None, "others": "frozen", "unadapted": "refused"},
         "training": {"optimizer": "adamw", "learning_rate": "tuned", "weight_decay": 0.01,
-                     "batch_size": 128, "epochs": "auto", "schedule": "cosine"},
+                     "batch_size": 128, "epochs": "auto", "schedule": "cosine", "decay": 0.9,
+                     "warmup": 0.0, "clip": None, "class_weights": "none"},
         "search": {"ranks": "auto", "repeats": 5, "target": 0.95, "epsilon": None,
                        "floor": "auto", "refine": True, "scaffolds": 1, "precision": None,
                        "budget": None},
@@ -87,6 +95,7 @@ search: {ranks: [8, 1, 8, 2], repeats: 1, target: .5, floor: head, refine: false
     assert config.data.split.test == ("x_test", "y_test")
     assert config.data.split.validation == 0.25
     assert config.data.standardize is True
+    assert isinstance(config.backbone, MlpConfig)
     assert config.backbone.hidden == ()
     assert config.backbone.weight_scale == 2.0
     assert config.adapter.alpha == 2.0
@@ -223,8 +232,8 @@ metric: r2
         (
             "backbone: 3",
             (
-                "`backbone` must be a group of settings (family, hidden, activation, "
-                "dropout, seed, weights, weight_scale), not 3 | "
+                "`backbone` must be a group of settings (family, seed, weights, "
+                "weight_scale, hidden, activation, dropout), not 3 | "
             ),
         ),
         (
@@ -249,14 +258,16 @@ metric: r2
             "training: {learning_rate: 0}",
             (
                 "`training.learning_rate` must be tuned, a number above "
-                "0, or {adapter: NUMBER, baseline: NUMBER}, not 0 | "
+                "0, or {adapter: NUMBER, baseline: NUMBER} with a number "
+                "or a list of numbers each, not 0 | "
             ),
         ),
         (
             "training: {learning_rate: {adapter: 1}}",
             (
                 "`training.learning_rate` must be tuned, a "
-                "number above 0, or {adapter: NUMBER, baseline: NUMBER}, not {'adapter': 1} | "
+                "number above 0, or {adapter: NUMBER, baseline: NUMBER} with a number "
+                "or a list of numbers each, not {'adapter': 1} | "
             ),
         ),
         (
@@ -270,8 +281,9 @@ metric: r2
         (
             "metric: acuracy",
             (
-                "`metric` must be accuracy, balanced_accuracy, auroc, log_loss, r2 "
-                "or mse, not 'acuracy' | did you mean `accuracy`?"
+                "`metric` must be accuracy, balanced_accuracy, auroc, log_loss, r2, "
+                "mse, perplexity, cross_entropy or episode_return, not 'acuracy' "
+                "| did you mean `accuracy`?"
             ),
         ),
         (
@@ -313,17 +325,15 @@ def test_messages(folder: Path, line: str, message: str) -> None:
             ),
         ),
         (
-            "data: {source: images, path: t.csv}",
-            (
-                "1: `data.source` must be arrays, table, sklearn "
-                "or python, not 'images' | `images` is planned, but this version cannot read it yet"
-            ),
+            "data: {source: table, path: t.csv, grey: true}",
+            "1: `data.grey` means nothing to the source `table` | remove it",
         ),
         (
             "data: {source: tabel, path: t.csv}",
             (
-                "1: `data.source` must be arrays, table, sklearn "
-                "or python, not 'tabel' | did you mean `table`?"
+                "1: `data.source` must be arrays, table, sklearn, "
+                "python, images, text, series, graphs, trajectories, tokens or huggingface, "
+                "not 'tabel' | did you mean `table`?"
             ),
         ),
         (
@@ -502,9 +512,15 @@ def test_settings_from_python(folder: Path) -> None:
             "data": {"path": folder / "letters.npz"},
         }
     )
+    assert isinstance(config.backbone, MlpConfig)
     assert config.backbone.hidden == (8, 4)
     assert config.search.ranks == (1, 2)
     assert config.name == "task"
+    for name, widths in {"tiny": (128, 64), "large": (1024, 512, 256, 128, 64)}.items():
+        named = config_from_settings({"backbone": {"hidden": name}})
+        assert named.backbone.hidden == widths
+    with pytest.raises(ConfigError, match="tiny, small, medium or large"):
+        config_from_settings({"backbone": {"hidden": "huge"}})
     assert config_from_settings({}).data is None
     with pytest.raises(ConfigError) as caught:
         config_from_settings({"backbone": {"hiden": 3}, "data": {"split": "fold"}})

@@ -38,7 +38,14 @@ ALLOWED = {
         "statistics",
     },
     "training": {"lowrank", "records", "errors", "data"},
-    "data": {"config", "config_problems", "config_rules", "errors"},
+    "data": {
+        "config",
+        "config_data",
+        "config_problems",
+        "config_rules",
+        "config_sources",
+        "errors",
+    },
 }
 
 

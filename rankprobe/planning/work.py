@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median_low
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rankprobe.records import Result
 from rankprobe.statistics.evidence import TUNING_REPEATS
@@ -117,9 +117,17 @@ def check_work(
     check = check_task(config.model_copy(update={"search": search}), task, device=device)
     seconds = check.seconds / check.members
     if pilot is None:
-        rates = _USUAL_RATES if config.training.learning_rate == "tuned" else 1
+        rates = _rates(config.training.learning_rate)
         rows = (Row(rates),) * round(check.members / trainings(rates, repeats))
         return Work(rows, seconds, check.bytes)
     epochs = pilot.scope.get("epochs")
     longer = epochs / check.epochs if isinstance(epochs, int | float) else 1.0
     return Work(pilot_work(pilot, ranks).rows, seconds * longer, check.bytes)
+
+
+def _rates(configured: Any) -> int:
+    """Learning rates that a rank is usually tried at."""
+    if configured == "tuned":
+        return _USUAL_RATES
+    candidates = getattr(configured, "adapter", None)
+    return len(candidates) if isinstance(candidates, tuple) else 1

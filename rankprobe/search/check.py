@@ -12,7 +12,7 @@ from rankprobe.config import TaskConfig
 from rankprobe.data.task import Task
 from rankprobe.records import Member, scaffold_index
 from rankprobe.search.epochs import first_epochs
-from rankprobe.search.learning_rate import grid, tuning_repeats
+from rankprobe.search.learning_rate import tuning_repeats
 from rankprobe.search.refine import first_rungs
 from rankprobe.search.setup import Setup, prepare
 from rankprobe.training import TrainingData
@@ -119,8 +119,7 @@ def _members(setup: Setup, ranks: Sequence[int | None], epochs: int) -> list[Mem
     tuning = tuning_repeats(search.repeats)
     members = []
     for rank in ranks:
-        fixed = search.baseline_rate if rank is None else search.adapter_rate
-        rates = grid(rank) if fixed is None else (fixed,)
+        rates = search.rates.first(rank)
         pairs = [(rate, k) for rate in rates for k in range(tuning)]
         pairs += [(rates[2 % len(rates)], k) for k in range(tuning, search.repeats)]
         members += [

@@ -20,12 +20,12 @@ from rankprobe.search.laboratory import Laboratory
 from rankprobe.search.learning_rate import (
     Tuned,
     candidate,
-    grid,
     paired_error,
     tune,
     tuning_repeats,
 )
 from rankprobe.search.narrow import narrow
+from rankprobe.search.rates import ANY_RATE, Rates
 from rankprobe.search.refine import beside, between, first_rungs, next_rungs
 from rankprobe.search.sequential import Step
 from rankprobe.statistics.evidence import Candidate, Evidence, RankEvidence
@@ -45,8 +45,7 @@ class Search:
         ranks: Ranks to measure, exactly these; ``None``: the ladder and what follows.
         refine: Measure between the rungs.
         epochs: Length of every training; ``None``: found by the baseline.
-        adapter_rate: Learning rate of every rank; ``None``: tuned.
-        baseline_rate: Learning rate of the baseline; ``None``: tuned.
+        rates: Learning rates of every rank and of the baseline.
         largest: Largest useful rank.
         with_head: Whether rank 0 trains anything.
         scaffolds: Scaffold seeds that the repeats take turns with.
@@ -61,14 +60,13 @@ class Search:
     ranks: tuple[int, ...] | None
     refine: bool
     epochs: int | None
-    adapter_rate: float | None
-    baseline_rate: float | None
     largest: int
     with_head: bool
     scaffolds: int = 1
     epsilon: float | None = None
     precision: int | None = None
     budget: int | None = None
+    rates: Rates = ANY_RATE
 
     @property
     def question(self) -> dict[str, Any]:
@@ -136,7 +134,7 @@ class Driver:
         if self.search.epochs is None:
             progress.phase("full training: how long")
             progress.expect(self._expected())
-            self.epochs, self.converged = choose_epochs(self.laboratory)
+            self.epochs, self.converged = choose_epochs(self.laboratory, self.search.rates)
         progress.phase("full training")
         progress.expect(self._expected())
         self._complete([None])
@@ -187,10 +185,7 @@ class Driver:
     def _complete(self, ranks: Iterable[int | None]) -> None:
         """Tune the ranks, then train the repeats that tuning left out."""
         new = [rank for rank in ranks if rank not in self.tuned]
-        fixed = {
-            rank: self.search.baseline_rate if rank is None else self.search.adapter_rate
-            for rank in new
-        }
+        fixed = {rank: self.search.rates.fixed(rank) for rank in new}
         to_tune = [rank for rank in new if fixed[rank] is None]
         if to_tune:
             self.tuned |= tune(
@@ -198,6 +193,7 @@ class Driver:
                 to_tune,
                 epochs=self.epochs,
                 repeats=tuning_repeats(self.search.repeats),
+                allowed=self.search.rates,
             )
         self.tuned |= {rank: Tuned(rank, rate) for rank, rate in fixed.items() if rate is not None}
         self.laboratory.obtain(self._member(rank, k) for rank in new for k in self._repeats(rank))
@@ -300,8 +296,7 @@ class Driver:
         tuning = tuning_repeats(self.search.repeats)
         member, members = self.laboratory.member, []
         for rank in ranks:
-            fixed = self.search.baseline_rate if rank is None else self.search.adapter_rate
-            rates = grid(rank) if fixed is None else (fixed,)
+            rates = self.search.rates.first(rank)
             members += [member(rank, rate, k, epochs) for rate in rates for k in range(tuning)]
             members += [
                 member(rank, rates[0], k, epochs) for k in range(tuning, self.search.repeats)

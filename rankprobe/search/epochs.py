@@ -7,6 +7,7 @@ import math
 from rankprobe.records import Member, Run
 from rankprobe.search.laboratory import Laboratory
 from rankprobe.search.learning_rate import tune
+from rankprobe.search.rates import ANY_RATE, Rates
 from rankprobe.statistics.metrics import METRICS
 
 # The shorter of the first two lengths compared. Small data need many epochs to take as many
@@ -17,7 +18,7 @@ _SHARE = 0.005  # of the gain over chance that doubling may still bring
 _LATE_SHARE = 0.03  # of the gain over chance that the last quarter of a training may bring
 
 
-def choose_epochs(laboratory: Laboratory) -> tuple[int, bool]:
+def choose_epochs(laboratory: Laboratory, rates: Rates = ANY_RATE) -> tuple[int, bool]:
     """Double the baseline's length until that gains no more than noise.
 
     Both lengths are compared at their own best learning rates, on the validation split of the
@@ -28,10 +29,10 @@ def choose_epochs(laboratory: Laboratory) -> tuple[int, bool]:
     """
     per_epoch = laboratory.bench.steps(Member(None, 1.0, 0, 1))
     epochs = first_epochs(per_epoch)
-    shorter = _best_run(laboratory, epochs)
+    shorter = _best_run(laboratory, epochs, rates)
     for _ in range(DOUBLINGS):
         epochs *= 2
-        longer = _best_run(laboratory, epochs)
+        longer = _best_run(laboratory, epochs, rates)
         if not _gains(laboratory, shorter, longer, share=_SHARE, errors=1.0):
             return epochs, True
         shorter = longer
@@ -67,8 +68,8 @@ def still_rising(laboratory: Laboratory, runs: list[Run]) -> bool:
     return rise > max(_LATE_SHARE * gain, 2 * error)
 
 
-def _best_run(laboratory: Laboratory, epochs: int) -> Run:
-    tuned = tune(laboratory, [None], epochs=epochs, repeats=1)[None]
+def _best_run(laboratory: Laboratory, epochs: int, rates: Rates) -> Run:
+    tuned = tune(laboratory, [None], epochs=epochs, repeats=1, allowed=rates)[None]
     run = laboratory.run(laboratory.member(None, tuned.learning_rate, 0, epochs))
     assert run is not None
     return run

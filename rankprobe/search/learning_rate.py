@@ -8,14 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rankprobe.search.laboratory import Laboratory
+from rankprobe.search.rates import ANY_RATE, Rates, rounded_rate
 from rankprobe.statistics.evidence import TUNING_REPEATS, Candidate, choose_rate
 from rankprobe.statistics.metrics import METRICS
-
-# Half decades: 10 ** (k / 2), rounded to two digits. Five candidates each; adapters of a frozen
-# network want rates about three times those of full training.
-_ADAPTER_GRID = range(-6, -1)
-_BASELINE_GRID = range(-7, -2)
-EXTENSIONS = 3  # candidates that may be added while the best one sits at the edge
 
 
 @dataclass(frozen=True)
@@ -36,17 +31,13 @@ class Tuned:
     at_edge: bool = False
 
 
-def grid(rank: int | None) -> tuple[float, ...]:
-    """The candidates that a rank, or the baseline, starts with."""
-    return tuple(_rate(k) for k in (_BASELINE_GRID if rank is None else _ADAPTER_GRID))
-
-
 def tune(
     laboratory: Laboratory,
     ranks: Sequence[int | None],
     *,
     epochs: int,
     repeats: int,
+    allowed: Rates = ANY_RATE,
 ) -> dict[int | None, Tuned]:
     """Choose each rank's rate by the mean validation score of the first repeats.
 
@@ -58,8 +49,10 @@ def tune(
         ranks: Ranks to tune; ``None`` is the baseline.
         epochs: Length of every training.
         repeats: Repeats to choose on.
+        allowed: Rates that may be used.
     """
-    rates = {rank: list(grid(rank)) for rank in ranks}
+    most = {rank: allowed.most(rank) for rank in ranks}
+    rates = {rank: list(allowed.first(rank)) for rank in ranks}
     while True:
         laboratory.obtain(
             laboratory.member(rank, rate, repeat, epochs)
@@ -71,11 +64,11 @@ def tune(
             rank: _best(laboratory, rank, rates[rank], epochs=epochs, repeats=repeats)
             for rank in ranks
         }
-        growing = [rank for rank in ranks if _beyond(rank, rates[rank], best[rank]) is not None]
+        growing = [rank for rank in ranks if _beyond(most[rank], rates[rank], best[rank])]
         if not growing:
             break
         for rank in growing:
-            beyond = _beyond(rank, rates[rank], best[rank])
+            beyond = _beyond(most[rank], rates[rank], best[rank])
             assert beyond is not None
             rates[rank] = sorted([*rates[rank], beyond])
     return {
@@ -156,7 +149,7 @@ def _at_edge(
     epochs: int,
     repeats: int,
 ) -> bool:
-    if rates[0] < best < rates[-1]:
+    if rates[0] < best < rates[-1] or len(rates) == 1:
         return False
     neighbour = rates[1] if best == rates[0] else rates[-2]
     here, there = (
@@ -169,13 +162,9 @@ def _at_edge(
     return bool(gap > np.nanmean(here.validation_error))
 
 
-def _beyond(rank: int | None, rates: Sequence[float], best: float) -> float | None:
+def _beyond(most: int, rates: Sequence[float], best: float) -> float | None:
     """The next candidate past the edge that the best rate sits at, if one is allowed."""
-    if len(rates) >= len(grid(rank)) + EXTENSIONS or rates[0] < best < rates[-1]:
+    if len(rates) >= most or rates[0] < best < rates[-1]:
         return None
     step = 1 if best == rates[-1] else -1
-    return _rate(round(2 * np.log10(best)) + step)
-
-
-def _rate(halves: int) -> float:
-    return float(f"{10 ** (halves / 2):.2g}")
+    return rounded_rate(round(2 * np.log10(best)) + step)

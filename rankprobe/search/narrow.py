@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rankprobe.search.learning_rate import EXTENSIONS, grid, tuning_repeats
+from rankprobe.search.learning_rate import tuning_repeats
 from rankprobe.search.sequential import Means, describe, next_step
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ def _new_rank(driver: Driver) -> int:
     """Trainings that one more rank takes at most."""
     search = driver.search
     tuning = tuning_repeats(search.repeats)
-    rates = len(grid(1)) + EXTENSIONS if search.adapter_rate is None else 1
-    return rates * tuning + search.repeats - tuning
+    return search.rates.most(1) * tuning + search.repeats - tuning
 
 
 def _largest(driver: Driver) -> int | None:

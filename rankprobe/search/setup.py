@@ -17,6 +17,7 @@ from rankprobe.lowrank import Adapter, Scaffold, attach, largest_useful_rank
 from rankprobe.search.backbone import built_backbone
 from rankprobe.search.bench import Bench
 from rankprobe.search.driver import Search
+from rankprobe.search.rates import Rates
 from rankprobe.training import TrainingProtocol
 from rankprobe.training.memory import activation_bytes
 from rankprobe.training.protocol import trainable_parameters
@@ -135,11 +136,11 @@ def _search(config: TaskConfig, adapter: Adapter, largest: int) -> Search:
         )
     rate = training.learning_rate
     if rate == "tuned":
-        adapter_rate = baseline_rate = None
+        rates = Rates()
     elif isinstance(rate, float):
-        adapter_rate = baseline_rate = rate
+        rates = Rates((rate,), (rate,))
     else:
-        adapter_rate, baseline_rate = rate.adapter, rate.baseline
+        rates = Rates(*(_candidates(value) for value in (rate.adapter, rate.baseline)))
     with_head = adapter.head == "trained" or adapter.beta == "trained"
     if search.floor == "head" and not with_head:
         raise ConfigError(
@@ -156,8 +157,7 @@ def _search(config: TaskConfig, adapter: Adapter, largest: int) -> Search:
         ranks=ranks,
         refine=search.refine,
         epochs=None if training.epochs == "auto" else training.epochs,
-        adapter_rate=adapter_rate,
-        baseline_rate=baseline_rate,
+        rates=rates,
         largest=largest,
         with_head=with_head,
         epsilon=search.epsilon,
@@ -165,6 +165,10 @@ def _search(config: TaskConfig, adapter: Adapter, largest: int) -> Search:
         precision=search.precision,
         budget=search.budget,
     )
+
+
+def _candidates(rate: float | tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(sorted(set(rate))) if isinstance(rate, tuple) else (rate,)
 
 
 def _identity(config: TaskConfig, task: Task) -> dict[str, Any]:

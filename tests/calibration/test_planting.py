@@ -14,6 +14,7 @@ from rankprobe.calibration.plan import CLEAR, FULL, SMALL, plan, preset_ranks
 from rankprobe.calibration.teacher import TeacherTask, plant_teacher, teacher
 from rankprobe.config import config_from_settings
 from rankprobe.lowrank import Adapter, adapted_layers, attach
+from rankprobe.search.backbone import own_settings
 
 
 @pytest.mark.parametrize("k", [1, 3])
@@ -23,16 +24,8 @@ def test_a_student_of_the_planted_rank_can_be_the_teacher(k: int) -> None:
     arrays = plant_teacher(task)
     network = teacher(task, np.random.default_rng(4))
     config = config_from_settings(task.student)
-    backbone = config.backbone
-    plain = build(
-        backbone.family,
-        (task.d,),
-        task.m,
-        hidden=backbone.hidden,
-        activation=backbone.activation,
-        dropout=backbone.dropout,
-    )
-    student = attach(plain, rank=k, adapter=Adapter(**config.adapter.model_dump()))
+    plain = build(config.backbone.family, (task.d,), task.m, **own_settings(config.backbone))
+    student = attach(plain, rank=k, adapter=Adapter(**task.student["adapter"]))
     given: dict[str, torch.Tensor] = {
         name: value for name, value in network.named_parameters() if name.endswith((".A", ".B"))
     }

@@ -104,8 +104,6 @@ def search(**changes: object) -> Search:
         "ranks": None,
         "refine": True,
         "epochs": 20,
-        "adapter_rate": None,
-        "baseline_rate": None,
         "largest": 64,
         "with_head": True,
     }

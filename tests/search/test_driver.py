@@ -8,7 +8,8 @@ from rankprobe.errors import TrainingError
 from rankprobe.records import Member
 from rankprobe.search.driver import Driver
 from rankprobe.search.epochs import choose_epochs, still_rising
-from rankprobe.search.learning_rate import EXTENSIONS, grid, tune
+from rankprobe.search.learning_rate import tune
+from rankprobe.search.rates import EXTENSIONS, Rates, grid
 from rankprobe.statistics.minimal_rank import find_minimal_rank
 from tests.search.fakes import FakeExecutor, laboratory, make_task, saturating, search
 
@@ -164,11 +165,22 @@ def test_the_edge_of_a_plateau_is_no_edge() -> None:
 
 def test_given_rates_are_not_tuned() -> None:
     executor = FakeExecutor(make_task(), saturating(6))
-    driver = drive(executor, adapter_rate=0.002, baseline_rate=0.001, ranks=(2, 8))
+    driver = drive(executor, rates=Rates((0.002,), (0.001,)), ranks=(2, 8))
     rates = {(m.rank is None, m.learning_rate) for m in executor.trained}
     assert rates == {(False, 0.002), (True, 0.001)}
     assert not any(item.candidates for item in driver.evidence().ranks)
     assert "rate_at_edge" not in driver.evidence().baseline.flags
+
+
+def test_of_listed_rates_the_best_is_taken_and_none_is_added() -> None:
+    executor = FakeExecutor(make_task(), saturating(6))
+    rates = Rates((0.001, 0.003, 0.01), (0.0003, 0.001))
+    driver = drive(executor, rates=rates, ranks=(2, 8))
+    tried = {(m.rank is None, m.learning_rate) for m in executor.trained}
+    assert {rate for full, rate in tried if not full} == {0.001, 0.003, 0.01}
+    assert {rate for full, rate in tried if full} == {0.0003, 0.001}
+    assert all(len(item.candidates) == 3 for item in driver.evidence().ranks)
+    assert len(driver.evidence().baseline.candidates) == 2
 
 
 def test_a_rate_that_diverges_is_not_chosen_and_stays_a_failure() -> None:

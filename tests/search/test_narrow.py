@@ -12,10 +12,11 @@ from rankprobe.lowrank.randomness import integer_seed
 from rankprobe.records import Member
 from rankprobe.search.driver import Driver
 from rankprobe.search.narrow import DEFAULT_BUDGET
+from rankprobe.search.rates import Rates
 from rankprobe.statistics.minimal_rank import find_minimal_rank
 from tests.search.fakes import Accuracy, FakeExecutor, laboratory, make_task, search
 
-RATES = {"adapter_rate": 0.01, "baseline_rate": 0.003}
+RATES = {"rates": Rates((0.01,), (0.003,))}
 
 
 def near_tie(noise: float = 0.012) -> Accuracy:

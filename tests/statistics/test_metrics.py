@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rankprobe.errors import DataError
-from rankprobe.statistics.metrics import METRICS, standard_error
+from rankprobe.statistics.metrics import METRICS, Metric, standard_error
 
 Values = NDArray[np.float64]
 
@@ -163,11 +164,28 @@ def test_mse_is_the_mean_over_examples_and_outputs() -> None:
     assert METRICS["mse"].score(predictions, target) == pytest.approx(expected)
 
 
+def _outputs_of(metric: Metric) -> tuple[NDArray[Any], NDArray[Any]]:
+    if metric.name == "episode_return":  # what an episode returns is known, and nothing asked for
+        return np.random.default_rng(0).normal(60, 9, size=400), np.zeros(400)
+    if metric.objective == "next_token":
+        return _texts(400)
+    return _classification(3, 400) if metric.objective == "classification" else _regression(400)
+
+
+def _texts(n: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Losses summed over the tokens of texts of unlike length, and the tokens."""
+    random = np.random.default_rng(1)
+    target = random.integers(0, 20, size=(n, 12))
+    counts = random.integers(3, 13, size=n)
+    target[np.arange(12) >= counts[:, None]] = -1
+    each = random.gamma(4, 0.3, size=(n, 12)) * (target >= 0)
+    return np.stack([each.sum(axis=1), counts], axis=1), target
+
+
 @pytest.mark.parametrize("name", sorted(METRICS))
 def test_influence_gives_the_jackknife_standard_error(name: str) -> None:
     metric = METRICS[name]
-    classification = metric.objective == "classification"
-    outputs, target = _classification(3, 400) if classification else _regression(400)
+    outputs, target = _outputs_of(metric)
     compact = metric.compact(outputs, target)
     n = len(target)
     left_out = np.array(
@@ -186,7 +204,9 @@ def test_standard_error_of_one_example_is_unknown() -> None:
     assert math.isnan(standard_error(np.ones(1)))
 
 
-@pytest.mark.parametrize("name", sorted(METRICS))
+@pytest.mark.parametrize(
+    "name", sorted(n for n, m in METRICS.items() if m.objective != "next_token")
+)
 def test_chance_and_perfect_scores(name: str) -> None:
     metric = METRICS[name]
     train = np.array([0, 0, 0, 1, 2, 2])
@@ -198,15 +218,48 @@ def test_chance_and_perfect_scores(name: str) -> None:
         "log_loss": -np.log(np.array([3.5, 1.5, 1.5, 2.5]) / 7.5).mean(),
         "r2": 0.0,
         "mse": np.square(target - train.mean()).mean(),
+        "episode_return": 0.0,
     }[name]
     assert metric.chance(train, target) == pytest.approx(chance)
     best: NDArray[np.float64] = 200.0 * (target[:, None] == np.arange(3))
     if metric.objective == "regression":
         best = target[:, None].astype(np.float64)
-    assert metric.score(metric.compact(best, target), target) == metric.perfect
+    if name != "episode_return":  # which has no best
+        assert metric.score(metric.compact(best, target), target) == metric.perfect
     better = metric.perfect > metric.chance(train, target)
     assert better == metric.higher_is_better
     assert metric.sign == (1.0 if better else -1.0)
+
+
+def test_scores_of_tokens_are_per_token() -> None:
+    losses, target = _texts(50)
+    mean = losses[:, 0].sum() / losses[:, 1].sum()
+    assert METRICS["cross_entropy"].score(losses, target) == pytest.approx(mean)
+    assert METRICS["perplexity"].score(losses, target) == pytest.approx(math.exp(mean))
+    assert METRICS["perplexity"].perfect == 1.0
+    assert METRICS["cross_entropy"].perfect == 0.0
+
+
+def test_chance_of_tokens_is_their_frequency_in_training() -> None:
+    train, target = np.array([[0, 0, 1], [0, 2, -1]]), np.array([[0, 1, -1], [2, 0, 0]])
+    share = np.array([3.5, 1.5, 1.5]) / 6.5
+    expected = -np.log(share[[0, 1, 2, 0, 0]]).mean()
+    assert METRICS["cross_entropy"].chance(train, target) == pytest.approx(expected)
+    assert METRICS["perplexity"].chance(train, target) == pytest.approx(math.exp(expected))
+    assert math.isfinite(METRICS["perplexity"].chance(train, np.array([[7]])))
+
+
+def test_gaps_in_a_target_count_for_nothing() -> None:
+    predictions, target = _regression()
+    gappy = target.astype(np.float64).reshape(len(target), -1, 1).repeat(2, axis=2)
+    wide = predictions.reshape(len(target), -1, 1).repeat(2, axis=2)
+    gappy[:, :, 1], wide[:, :, 1] = np.nan, 1e9
+    for name in ("mse", "r2"):
+        metric = METRICS[name]
+        np.testing.assert_allclose(
+            metric.influence(wide, gappy), metric.influence(predictions, target)
+        )
+        assert metric.chance(gappy, gappy) == pytest.approx(metric.chance(target, target))
 
 
 def test_chance_of_a_class_not_seen_in_training_is_finite() -> None:

@@ -311,6 +311,9 @@ def test_automatic_floors() -> None:
         "auroc": "chance",
         "log_loss": "chance",
         "mse": "chance",
+        "perplexity": "chance",
+        "cross_entropy": "chance",
+        "episode_return": "chance",
     }
     assert resolve_floor("auroc", "none") == "none"
     assert resolve_floor("mse", "head") == "head"

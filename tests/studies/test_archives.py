@@ -5,6 +5,7 @@ import io
 import sys
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,26 @@ def test_pypi_packages_come_as_wheels_by_pip(
         "-m pip --disable-pip-version-check --quiet download --no-deps --only-binary=:all: "
         "--dest . letters==1.0.0\n"
     )
+
+
+def test_a_wheel_for_one_system_is_asked_for_on_every_system(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, calls = tmp_path / "python", tmp_path / "calls"
+    name = "letters-1.0.0-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl"
+    client.write_text(f'#!/bin/sh\necho "$@" > {calls}\n/bin/cp {source} {name}\n')
+    client.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(client))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    obtain(replace(package(source, registry="pypi"), archive=name), tmp_path / "cache")
+    assert calls.read_text().endswith(
+        "--only-binary=:all: --dest . --implementation cp --python-version 311 --abi cp311 "
+        "--platform manylinux_2_24_x86_64 --platform manylinux_2_28_x86_64 letters==1.0.0\n"
+    )
+    name = "letters-1.0.0-py2.py3-none-any.whl"
+    client.write_text(f'#!/bin/sh\necho "$@" > {calls}\n/bin/cp {source} {name}\n')
+    obtain(replace(package(source, registry="pypi"), archive=name), tmp_path / "cache")
+    assert calls.read_text().endswith("--only-binary=:all: --dest . letters==1.0.0\n")
 
 
 def test_a_cache_that_is_a_file_is_named(tmp_path: Path, source: Path) -> None:

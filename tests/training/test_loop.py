@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from rankprobe.data.task import Split
 from rankprobe.records import Member
 from rankprobe.training import TrainingData
-from rankprobe.training.loop import CHECKPOINTS, rate_factor
+from rankprobe.training.loop import CHECKPOINTS, Batches, batches_per_epoch, rate_factor
 from rankprobe.training.objectives import loss_gradient
 from tests.training.reference import protocol, toy_task, train_together
 
@@ -113,3 +113,30 @@ class TestTrainingData:
 
 def network() -> nn.Module:
     return nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3))
+
+
+class TestSchedules:
+    def test_warm_up_rises_to_the_peak_and_the_schedule_follows(self) -> None:
+        factors = [rate_factor(step, 20, "cosine", warmup=0.2) for step in range(20)]
+        assert factors[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+        assert factors[4:] == pytest.approx([rate_factor(k, 16, "cosine") for k in range(16)])
+
+    def test_exponential_decays_once_an_epoch(self) -> None:
+        factors = [rate_factor(s, 9, "exponential", per_epoch=3, decay=0.9) for s in range(9)]
+        assert factors == pytest.approx([1.0] * 3 + [0.9] * 3 + [0.81] * 3)
+
+
+@pytest.mark.parametrize(
+    ("examples", "size", "batches"), [(10, 4, 3), (9, 4, 2), (8, 4, 2), (1, 4, 1), (3, 1, 3)]
+)
+def test_a_last_batch_of_one_joins_the_one_before(examples: int, size: int, batches: int) -> None:
+    assert batches_per_epoch(examples, size) == batches
+    task = toy_task()
+    rows = slice(examples)
+    train = Split(task.train.x[rows], task.train.y[rows])
+    data = TrainingData.of(dataclasses.replace(task, train=train))
+    made = Batches(data, protocol(batch_size=size), [0])
+    assert made.per_epoch == batches
+    sizes = [len(made.at(step)[0]) for step in range(batches)]
+    assert sum(sizes) == examples
+    assert 1 not in sizes or size == 1 or examples == 1

@@ -104,3 +104,25 @@ def test_a_member_that_is_not_finite_leaves_the_others_alone() -> None:
     for member in (0, 2):
         for stack, expected in zip(stacks, by_torch(rates, 0.1, member), strict=True):
             torch.testing.assert_close(stack[member], expected, rtol=1e-12, atol=1e-12)
+
+
+def test_gradients_are_clipped_for_each_member_as_torch_does() -> None:
+    torch.manual_seed(0)
+    start = [torch.randn(3, 4, 2, dtype=torch.float64), torch.randn(3, 5, dtype=torch.float64)]
+    grads = [torch.randn_like(value) for value in start]
+    for index, size in enumerate((0.01, 1.0, 100.0)):  # the smallest stays as it is
+        for grad in grads:
+            grad[index] *= size
+    stacks = [value.clone().requires_grad_() for value in start]
+    ours = CohortAdamW(stacks, [0.1] * 3, weight_decay=0.0, clip=1.0)
+    for stack, grad in zip(stacks, grads, strict=True):
+        stack.grad = grad.clone()
+    ours.step(1.0)
+    for index in range(3):
+        own = [torch.nn.Parameter(value[index].clone()) for value in start]
+        for parameter, grad in zip(own, grads, strict=True):
+            parameter.grad = grad[index].clone()
+        torch.nn.utils.clip_grad_norm_(own, 1.0)
+        for mean, parameter in zip(ours.means[0], own, strict=True):
+            assert parameter.grad is not None
+            torch.testing.assert_close(mean[index], 0.1 * parameter.grad)

@@ -17,7 +17,7 @@ from rankprobe.lowrank import Adapter, Scaffold, attach, count_trainable, reinit
 from rankprobe.records import Member, Run
 from rankprobe.training import Score, TrainingData, train, trainees
 from rankprobe.training.trainees import build_cohort, draws_masks
-from tests.training.reference import protocol, raw_score, toy_task, train_together
+from tests.training.reference import RawScore, protocol, raw_score, toy_task, train_together
 
 MEMBERS = (Member(1, 0.03, 0, 3), Member(4, 0.01, 0, 3))
 
@@ -44,13 +44,16 @@ class TestRuns:
     def test_hold_what_the_scorer_said(self) -> None:
         asked: list[tuple[str, tuple[int, ...]]] = []
 
-        def score(split: Literal["validation", "test"], outputs: NDArray[Any]) -> Score:
-            asked.append((split, outputs.shape))
-            return Score(len(asked), 0.25, outputs.argmax(axis=1))
+        class Counting(RawScore):
+            def __call__(
+                self, split: Literal["validation", "test"], predictions: NDArray[Any]
+            ) -> Score:
+                asked.append((split, predictions.shape))
+                return Score(len(asked), 0.25, predictions.argmax(axis=1))
 
         data = TrainingData.of(toy_task())
         first, second = train(
-            MEMBERS, backbone=network(), data=data, protocol=protocol(), score=score
+            MEMBERS, backbone=network(), data=data, protocol=protocol(), score=Counting()
         )
         assert asked == [("validation", (16, 3))] * 16 + [("test", (20, 3))] * 2
         assert (first.status, second.status) == ("finished", "finished")
@@ -213,7 +216,7 @@ class TestEvaluation:
             whole = whole_of(cohort, x)
             monkeypatch.setattr(trainees, "_EVALUATION_VALUES", 7 * 2 * 12)
             pieces = whole_of(cohort, x)
-        assert sizes == [41, 7, 7, 7, 7, 7, 6]
+        assert sizes == [2, 41, 7, 7, 7, 7, 7, 6]  # two to see how much an example takes
         torch.testing.assert_close(whole, pieces)
 
 

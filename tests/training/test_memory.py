@@ -1,0 +1,87 @@
+"""What a training takes, and what happens when it is too much."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from rankprobe.backbones.mlp import mlp
+from rankprobe.errors import TrainingError
+from rankprobe.records import Member
+from rankprobe.training import protocol as protocol_module
+from rankprobe.training.memory import activation_bytes, out_of_memory, values_per_example
+from rankprobe.training.trainees import Cohort
+from tests.training.reference import protocol, train_together
+
+MEMBERS = tuple(Member(rank, 0.01, 0, 2) for rank in (1, 2, 3, 4, 5))
+
+
+def test_activations_grow_with_batch_and_width() -> None:
+    x = torch.randn(4, 100)
+    small, large = (activation_bytes(mlp((100,), 10, hidden=(w, w)), x, 64) for w in (50, 500))
+    # Kept for backward: the input, the activation and the mask of each layer, among others.
+    assert 4 * 64 * (100 + 2 * 2 * 500) < large < 4 * 64 * (100 + 8 * 2 * 500)
+    assert large > 4 * small
+    assert activation_bytes(mlp((100,), 10, hidden=(50, 50)), x, 128) == 2 * small
+
+
+def test_the_network_and_the_generator_are_left_alone() -> None:
+    net, state = mlp((8,), 2, hidden=(4,), dropout=0.5), torch.get_rng_state()
+    activation_bytes(net.eval(), torch.ones(2, 8), 32)
+    assert not net.training
+    assert all(p.grad is None for p in net.parameters())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_largest_tensor_of_an_example() -> None:
+    net = nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), nn.Flatten(), nn.Linear(96, 2))
+    assert values_per_example(net, torch.randn(3, 1, 4, 4)) == 96
+    assert values_per_example(nn.Linear(9, 2), torch.randn(2, 9)) == 9
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory"
+        ),
+    ],
+)
+def test_lack_of_memory_is_told_from_other_faults(error: Exception) -> None:
+    assert out_of_memory(error)
+    assert not out_of_memory(RuntimeError("shapes do not match"))
+
+
+def test_a_cohort_that_does_not_fit_is_halved_and_gives_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net, settings = mlp((6,), 3, hidden=(12, 9), dropout=0.2), protocol()
+    expected = train_together(MEMBERS, net, settings)
+    sizes: list[int] = []
+    outputs = Cohort.outputs
+
+    def scarce(self: Cohort, x: Tensor, seed: int, *, apart: bool = False) -> Tensor:
+        if not sizes or sizes[-1] != self.size:
+            sizes.append(self.size)
+        if self.size > 2:
+            raise MemoryError
+        return outputs(self, x, seed, apart=apart)
+
+    monkeypatch.setattr(Cohort, "outputs", scarce)
+    runs = train_together(MEMBERS, net, settings)
+    assert sizes == [5, 2, 3, 1, 2]
+    for run, other in zip(runs, expected, strict=True):
+        assert run.member == other.member
+        assert run.test == pytest.approx(other.test, rel=1e-9)
+
+
+def test_a_single_member_that_does_not_fit_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def scarce(*_: object) -> None:
+        raise RuntimeError("CUDA out of memory")
+
+    monkeypatch.setattr(protocol_module, "fit", lambda *_, **__: scarce())
+    with pytest.raises(TrainingError, match=r"rank 1, learning rate 0.01, repeat 0: CUDA out of"):
+        train_together(MEMBERS[:1], mlp((6,), 3, hidden=(4,)), protocol())
