@@ -516,6 +516,11 @@ def test_settings_from_python(folder: Path) -> None:
     assert config.backbone.hidden == (8, 4)
     assert config.search.ranks == (1, 2)
     assert config.name == "task"
+    for name, widths in {"tiny": (128, 64), "large": (1024, 512, 256, 128, 64)}.items():
+        named = config_from_settings({"backbone": {"hidden": name}})
+        assert named.backbone.hidden == widths
+    with pytest.raises(ConfigError, match="tiny, small, medium or large"):
+        config_from_settings({"backbone": {"hidden": "huge"}})
     assert config_from_settings({}).data is None
     with pytest.raises(ConfigError) as caught:
         config_from_settings({"backbone": {"hiden": 3}, "data": {"split": "fold"}})

@@ -19,11 +19,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rankprobe.data.task import Objective, Split, Task
-from rankprobe.lowrank import attach, initial_state
+from rankprobe.lowrank import attach, initial_state, reinitialised
 from rankprobe.lowrank.randomness import integer_seed, permutation
 from rankprobe.records import Member, Run
 from rankprobe.training import Score, TrainingData, TrainingProtocol, train
-from rankprobe.training.trainees import reinitialised
+from rankprobe.training.objectives import scored_outputs
+from tests.training.plain_layers import plain_twin
 
 
 def toy_task(
@@ -121,11 +122,14 @@ class PlainLinear(nn.Module):
 
 def plain_network(backbone: nn.Module, member: Member, settings: TrainingProtocol) -> nn.Module:
     """The network of one member at its own rank, with its initial values."""
-    if member.rank is None:
-        return reinitialised(backbone, seed=settings.seed, repeat=member.repeat)
     adapter, scaffold = settings.adapter, settings.scaffold.sibling(member.scaffold)
+    start = reinitialised(backbone, seed=settings.seed, repeat=member.repeat, scaffold=scaffold)
+    if member.rank is None:
+        return start
+    if _more_than_linear(backbone) or adapter.layers is not None or scaffold.init != "scaffold":
+        return plain_twin(backbone, member, settings, dict(start.named_parameters()))
     twin = attach(backbone, rank=member.rank, adapter=adapter, scaffold=scaffold)
-    start, _ = initial_state(twin, member.rank, seed=settings.seed, repeat=member.repeat)
+    state, _ = initial_state(twin, member.rank, seed=settings.seed, repeat=member.repeat)
     net = copy.deepcopy(backbone)
     layers = {name: m for name, m in net.named_modules() if isinstance(m, nn.Linear)}
     if adapter.head == "trained":
@@ -140,17 +144,26 @@ def plain_network(backbone: nn.Module, member: Member, settings: TrainingProtoco
         plain[layer] = PlainLinear(
             torch.from_numpy(weight), factor, adapter.layer_norm, adapter.dora
         )
-        plain[layer].start(start, name)
+        plain[layer].start(state, name)
     for path, module in list(net.named_modules(remove_duplicate=False)):
         if module in plain:
             parent, _, child = path.rpartition(".")
             setattr(net.get_submodule(parent), child, plain[module])
     for name, parameter in net.named_parameters():
-        parameter.requires_grad_(name in start)
-        if name in start:
-            parameter.data = start[name].clone()
-    assert start.keys() == {n for n, p in net.named_parameters() if p.requires_grad}
+        parameter.requires_grad_(name in state)
+        if name in state:
+            parameter.data = state[name].clone()
+    assert state.keys() == {n for n, p in net.named_parameters() if p.requires_grad}
     return net
+
+
+def _more_than_linear(backbone: nn.Module) -> bool:
+    """Whether layers other than linear ones and LayerNorm hold weights."""
+    return any(
+        not isinstance(layer, nn.Linear | nn.LayerNorm)
+        and any(True for _ in layer.parameters(False))
+        for layer in backbone.modules()
+    )
 
 
 def solo(
@@ -174,12 +187,12 @@ def solo(
     scored = {math.ceil(total * k / 8) for k in range(1, 9)}
     history: list[tuple[float, float]] = []
 
-    def outputs(x: Tensor) -> NDArray[Any]:
+    def outputs(x: Tensor, target: Tensor) -> NDArray[Any]:
         net.eval()
         with torch.no_grad():
             values: Tensor = net(x) * data.scale + data.shift
         net.train()
-        return values.numpy()
+        return scored_outputs(settings.objective, values[None], target)[0].numpy()
 
     with torch.random.fork_rng(devices=[]):
         for step in range(total):
@@ -188,8 +201,7 @@ def solo(
             rows = torch.from_numpy(order[batch * size : (batch + 1) * size])
             torch.manual_seed(integer_seed(["mask", settings.seed, member.repeat, step]))
             guess, truth = net(data.train_x[rows]), data.train_y[rows]
-            classes = settings.objective == "classification"
-            loss = F.cross_entropy(guess, truth) if classes else F.mse_loss(guess, truth)
+            loss = _loss(guess, truth)
             factor = (1 + math.cos(math.pi * step / total)) / 2
             for group in optimizer.param_groups:
                 group["lr"] = member.learning_rate * (
@@ -199,6 +211,14 @@ def solo(
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             if step + 1 in scored:
-                score = raw_score("validation", outputs(data.validation_x))
+                score = raw_score("validation", outputs(data.validation_x, data.validation_y))
                 history.append(((step + 1) / per_epoch, score.value))
-    return Solo(tuple(history), outputs(data.test_x), dict(net.named_parameters()))
+    return Solo(tuple(history), outputs(data.test_x, data.test_y), dict(net.named_parameters()))
+
+
+def _loss(guess: Tensor, truth: Tensor) -> Tensor:
+    """The mean loss of everything that there is to predict."""
+    if truth.is_floating_point():
+        there = ~truth.isnan()
+        return F.mse_loss(guess[there], truth[there])
+    return F.cross_entropy(guess.flatten(0, -2), truth.flatten(), ignore_index=-1)
