@@ -106,7 +106,9 @@ def _narrower(task: Measurement, hidden: tuple[int, ...]) -> Measurement:
 
 
 # The same tasks on a network of half the width.
-OTHER_NETWORKS = {hidden: tuple(_narrower(task, hidden) for task in ORDERING) for hidden in ((32, 16),)}
+OTHER_NETWORKS = {
+    hidden: tuple(_narrower(task, hidden) for task in ORDERING) for hidden in ((32, 16),)
+}
 # One measurement a kind of task, at a protocol for two cores; that of pictures of digits is in
 # STUDIES. The others of a study, which ask one thing more of it, follow their first.
 KINDS = (

@@ -19,7 +19,7 @@ from rankprobe.errors import DataError
 from rankprobe.reporting.folder import write_whole
 from studies.catalogue import ROOT
 from studies.command import guarded
-from studies.fetching.dataset import npz, table
+from studies.fetching.dataset import Arrays, npz, table
 
 NODES, EDGES = Path("citations/data/arxiv_nodes.npz"), Path("citations/data/arxiv_edges.csv")
 SPLITS = {"train": "train", "valid": "validation", "test": "test"}
@@ -42,7 +42,12 @@ def convert(folder: Path, root: Path = ROOT) -> tuple[Path, Path]:
         taken += len(rows)
     if len(features) != len(subject) or taken != len(subject) or (split == "").any():
         raise DataError(f"{folder}: not every node has features, a subject and one split")
-    arrays = {"id": np.arange(len(subject)), "features": features, "subject": subject, "split": split}
+    arrays: Arrays = {
+        "id": np.arange(len(subject)),
+        "features": features,
+        "subject": subject,
+        "split": split,
+    }
     return (
         write_whole(root / NODES, npz(arrays)),
         write_whole(root / EDGES, table(("source", "target"), edges.tolist())),

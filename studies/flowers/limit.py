@@ -27,12 +27,16 @@ def _task(random: Measurement, pretrained: Measurement, root: Path) -> str:
     found = [measurement.result(root) for measurement in (random, pretrained)]
     heading = f"**{random.what} against {pretrained.what.rpartition(', ')[2]}**"
     if found[0] is None or found[1] is None:
-        names = [m.name for m, result in zip((random, pretrained), found, strict=True) if not result]
-        return f"{heading}\n\n{not_measured(f'python -m studies.run {" ".join(names)}')}"
+        names = [
+            m.name for m, result in zip((random, pretrained), found, strict=True) if not result
+        ]
+        return f"{heading}\n\n{not_measured('python -m studies.run ' + ' '.join(names))}"
     first, second = found[0], found[1]
     scores = [{point.rank: point.mean for point in result.points} for result in (first, second)]
-    rows = [_row(str(rank), first, second, scores[0].get(rank), scores[1].get(rank))
-            for rank in sorted({*scores[0], *scores[1]})]
+    rows = [
+        _row(str(rank), first, second, scores[0].get(rank), scores[1].get(rank))
+        for rank in sorted({*scores[0], *scores[1]})
+    ]
     rows.append(_row("full", first, second, first.baseline.mean, second.baseline.mean))
     answers = [minimal_words(result.minimal_rank) for result in (first, second)]
     rows.append(["r*", *answers, ""])

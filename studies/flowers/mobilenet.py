@@ -7,14 +7,10 @@ Sandler, Howard, Zhu, Zhmoginov and Chen, "MobileNetV2: Inverted Residuals and L
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-if TYPE_CHECKING:
-    from rankprobe.backbones import Inputs
 
 WEIGHTS = Path(__file__).parent / "data" / "mobilenet_v2.pth"
 # Expansion t, channels c, repetitions n, first stride s.
@@ -32,20 +28,20 @@ FIRST, LAST, CLASSES = 32, 1280, 1000
 SMALLEST = 64
 
 
-def random(inputs: Inputs, outputs: int) -> MobileNetV2:
+def random(input_shape: tuple[int, ...], outputs: int) -> MobileNetV2:
     """The network as it starts, for pictures (n, [channels,] height, width)."""
-    del inputs  # it reads pictures of any size, grey or in colour
+    del input_shape  # it reads pictures of any size, grey or in colour
     return MobileNetV2(outputs)
 
 
-def pretrained(inputs: Inputs, outputs: int) -> MobileNetV2:
+def pretrained(input_shape: tuple[int, ...], outputs: int) -> MobileNetV2:
     """The network with the weights learned on ImageNet, and a new head.
 
     Raises:
         FileNotFoundError: They are not fetched.
         RuntimeError: Weights of another network.
     """
-    del inputs
+    del input_shape
     return load(WEIGHTS, outputs)
 
 
@@ -124,9 +120,7 @@ def _convolution(
     channels: int, outputs: int, size: int, *, stride: int = 1, groups: int = 1
 ) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(
-            channels, outputs, size, stride, padding=size // 2, groups=groups, bias=False
-        ),
+        nn.Conv2d(channels, outputs, size, stride, padding=size // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outputs),
         nn.ReLU6(),
     )

@@ -34,9 +34,7 @@ def convert(folder: Path, root: Path = ROOT) -> Path:
     try:
         labels = loadmat(folder / "imagelabels.mat")["labels"].ravel()
         sets = loadmat(folder / "setid.mat")
-        splits = {
-            int(number): word for key, word in SPLITS.items() for number in sets[key].ravel()
-        }
+        splits = {int(number): word for key, word in SPLITS.items() for number in sets[key].ravel()}
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise DataError(f"{folder}: the labels cannot be read: {error!r}") from None
     pictures = Path(os.path.relpath(folder.resolve() / "jpg", target.parent.resolve()))

@@ -64,7 +64,9 @@ def _full(published: Published, result: Result | None) -> list[str]:
 def _meaning(published: Published, result: Result | None) -> str:
     """What the shares are shares of."""
     if published.guess is None:
-        return "of full training: its loss over that of the rank, as the loss of a guess is not known"
+        return (
+            "of full training: its loss over that of the rank, as the loss of a guess is not known"
+        )
     words = f"published over {published.guess:.4g}, {published.guess_is}"
     if result is not None:
         chance = score_text(result, result.chance_score)

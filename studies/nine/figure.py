@@ -44,9 +44,7 @@ def plot(results: Mapping[str, Result]) -> Axes:
         results: Those that are measured, by study.
     """
     curves = {
-        kind.study: measured_spots(results[kind.study])
-        for kind in KINDS
-        if kind.study in results
+        kind.study: measured_spots(results[kind.study]) for kind in KINDS if kind.study in results
     }
     with styled():
         figure = Figure(figsize=(7.4, 7.2), layout="constrained")
@@ -56,7 +54,7 @@ def plot(results: Mapping[str, Result]) -> Axes:
             _draw_panel(ax, kind, results.get(kind.study), curves)
         first = figure.axes[0]
         _set_axes(first, curves)
-        figure.supxlabel("adapter rank", fontsize=NORMAL)
+        figure.axes[-2].set_xlabel("adapter rank", fontsize=NORMAL)
         figure.supylabel("recovery of full training's gain over chance, %", fontsize=NORMAL)
         figure.legend(handles=_handles(), loc="outside lower center", ncols=4, fontsize=SMALL)
         settle(first, freeze=True)

@@ -68,7 +68,9 @@ KINDS = (
 # Written down before any of them was measured.
 EXPECTED = (
     Order("icu", "citations", "published: 98.8 % and 79.3 % of full training's gain at rank 1"),
-    Order("icu", "icu-small", "the same series; the smaller state leaves each rank less to work on"),
+    Order(
+        "icu", "icu-small", "the same series; the smaller state leaves each rank less to work on"
+    ),
 )
 
 

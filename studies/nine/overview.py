@@ -67,7 +67,7 @@ def _row(kind: Kind, root: Path, prefix: str) -> list[str]:
 def _measured(result: Result) -> list[str]:
     minimal = result.targets.get(TARGET, result.minimal_rank)
     return [
-        str(result.scope.get("architecture", result.scope["backbone"]["family"])),
+        str(result.scope.get("architecture") or result.scope["backbone"]["family"]),
         f"{result.task.train:,}",
         metric_name(result.task.metric),
         score_text(result, result.baseline.mean),
@@ -112,7 +112,9 @@ def _expectation(order: Order, root: Path) -> str:
     if lower is None or higher is None:
         missing = order.lower if lower is None else order.higher
         return f"{words}; not judged yet: {missing} is not measured"
-    ranks = [minimal_words(r.targets[TARGET]) if TARGET in r.targets else "" for r in (lower, higher)]
+    ranks = [
+        minimal_words(r.targets[TARGET]) if TARGET in r.targets else "" for r in (lower, higher)
+    ]
     judged = JUDGED[judge(lower, higher, TARGET)]
     return f"{words}; {judged}: {ranks[0]} and {ranks[1]} ({order.why})"
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rankprobe.records import Result
+from rankprobe.records import Interval, Result
 from studies.nine.published import Published, share
 
 # What a published mean, which comes without an interval, may fall by chance; and how much a curve
@@ -54,10 +54,20 @@ def measured_spots(result: Result, published: Published | None = None) -> list[S
             ends = sorted(share(end, result.baseline.mean, None) for end in (point.low, point.high))
             mean = share(point.mean, result.baseline.mean, None)
         else:
-            over = point.over_chance or point.recovery
+            over = point.over_chance or _over_chance(result, point.recovery)
             mean, ends = over.mean, [over.low, over.high]
         spots.append(Spot(point.rank, mean, ends[0], ends[1]))
     return spots
+
+
+def _over_chance(result: Result, recovery: Interval) -> Interval:
+    """Recovery over chance from recovery over another floor: both are linear in the score."""
+    full, floor, chance = result.baseline.mean, result.floor_score, result.chance_score
+
+    def moved(recovered: float) -> float:
+        return share(floor + recovered * (full - floor), full, chance)
+
+    return Interval(moved(recovery.mean), moved(recovery.low), moved(recovery.high))
 
 
 def reading(spots: Sequence[Spot]) -> str:
