@@ -207,6 +207,10 @@ class Cohort:
         return [*tensors.values(), *wholes]
 
     def _vmap_runs(self, x: Tensor) -> bool:
+        # Members of several repeats have batches of their own, which not every network can take
+        # that looks something up by its inputs.
+        own = 0 if len(set(self.repeats)) > 1 else None
+        x = x if own is None else torch.stack([x] * self.size)
         kept = {name: stack.clone() for name, stack in self.statistics.items()}
         try:
             with warnings.catch_warnings(), torch.no_grad(), self._attention:
@@ -214,7 +218,7 @@ class Cohort:
                 # run so.
                 warnings.filterwarnings("error", "There is a performance drop", UserWarning)
                 tensors = self._tensors()
-                dims = (None, *(0 for _ in tensors))
+                dims = (own, *(0 for _ in tensors))
                 vmap(self._one, in_dims=dims, randomness="same")(x, *tensors)
         except (RuntimeError, ValueError, NotImplementedError, UserWarning):
             # A real fault shows up again, and as itself, when one member is run alone.
