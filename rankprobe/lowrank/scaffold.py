@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rankprobe.errors import ConfigError
 from rankprobe.lowrank.families import FAMILIES
+from rankprobe.lowrank.names import covered
 from rankprobe.lowrank.randomness import integer_seed, random_words
 
 SPEC_VERSION = 1
@@ -29,11 +31,24 @@ class Scaffold:
         seed: Seed of all tensors.
         family: Distribution, a key of `rankprobe.lowrank.families.FAMILIES`.
         scale: Standard deviation of a weight; ``None``: 1 / sqrt(fan-in).
+        init: Which weights are frozen: those made from the seed (``scaffold``), those that the
+            network came with (``pretrained``), or those it came with except in the layers that
+            ``random`` names (``mixed``).
+        random: Names of these layers, which may hold ``*``; a name of a container covers what is
+            inside.
     """
 
     seed: int = 42
     family: str = "normal"
     scale: float | None = None
+    init: Literal["scaffold", "pretrained", "mixed"] = "scaffold"
+    random: tuple[str, ...] = ()
+
+    def keeps(self, name: str) -> bool:
+        """Whether a layer keeps the weights that the network came with."""
+        if self.init == "mixed":
+            return not covered(name, self.random)
+        return self.init == "pretrained"
 
     def sibling(self, index: int) -> Scaffold:
         """Another scaffold of the same kind: index 0 is this one, others have seeds of their own.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -16,8 +17,15 @@ from torch._C._functorch import (
 )
 from torch.func import vmap
 
-from rankprobe.lowrank import adapted_layers, attach, initial_state
-from rankprobe.lowrank.randomness import integer_seed
+from rankprobe.lowrank import (
+    adapted_layers,
+    attach,
+    full_starts,
+    initial_state,
+    trains_in_full,
+)
+from rankprobe.lowrank.attention import FoldedAttention
+from rankprobe.lowrank.plain import for_cohorts, put_channels_last, statistics
 from rankprobe.records import Member
 from rankprobe.training.fusion import fuse
 from rankprobe.training.memory import values_per_example
@@ -47,7 +55,8 @@ class Cohort:
     Args:
         module: The network; its own parameters only give the names.
         trained: Initial trained tensors, one mapping a member.
-        constants: Tensors that differ between members and are not trained.
+        constants: Tensors that differ between members and are not trained; running statistics
+            of batch norm, which training updates, are added.
         rates: Peak learning rates, one a member.
         repeats: Repeats, one a member.
         weight_decay: Decoupled weight decay.
@@ -80,6 +89,10 @@ class Cohort:
         self.constants = {
             name: _stack([state[name] for state in constants], like=like) for name in constants[0]
         }
+        self.statistics = {
+            name: torch.stack([buffer] * self.size)
+            for name, buffer in statistics(self.module).items()
+        }
         self.optimizer = CohortAdamW(
             [stack for stack in self.stacks.values() if stack.numel()],
             rates,
@@ -88,8 +101,10 @@ class Cohort:
         )
         self._values = 0  # of an example, in the largest tensor; measured when first needed
         self._small = {n: layer for n, layer in adapted_layers(self.module).items() if layer.small}
-        self._slots = _slots(self.module, [*self.stacks, *self.constants])
+        self._slots = _slots(self.module, [*self.stacks, *self.constants, *self.statistics])
         self._slots += [[(layer.__dict__, "whole", None)] for layer in self._small.values()]
+        put_channels_last(self.module, example)
+        self._attention = FoldedAttention()
         self.one_by_one = self.size == 1 or not self._vmap_runs(example)
 
     def outputs(self, x: Tensor, seed: int, *, apart: bool = False) -> Tensor:
@@ -163,7 +178,9 @@ class Cohort:
         try:
             own = _add_batch_dim(x, 0, level) if apart else x
             batched = [_add_batch_dim(tensor, 0, level) for tensor in tensors]
-            outputs: Tensor = _remove_batch_dim(self._one(own, *batched), level, self.size, 0)
+            with self._attention if self._attention.used else nullcontext():
+                output = self._one(own, *batched)
+            outputs: Tensor = _remove_batch_dim(output, level, self.size, 0)
         finally:
             _vmap_decrement_nesting()
         return outputs
@@ -174,7 +191,7 @@ class Cohort:
 
     def _tensors(self) -> list[Tensor]:
         """Everything that differs between members, in the order of the slots."""
-        tensors = {**self.stacks, **self.constants}
+        tensors = {**self.stacks, **self.constants, **self.statistics}
         wholes = []
         for name, layer in self._small.items():
             A, B, scaling = (tensors[_inside(name, key)] for key in ("A", "B", "scaling"))
@@ -183,14 +200,18 @@ class Cohort:
         return [*tensors.values(), *wholes]
 
     def _vmap_runs(self, x: Tensor) -> bool:
+        kept = {name: stack.clone() for name, stack in self.statistics.items()}
         try:
-            with torch.no_grad():
+            with torch.no_grad(), self._attention:
                 tensors = self._tensors()
                 dims = (None, *(0 for _ in tensors))
                 vmap(self._one, in_dims=dims, randomness="same")(x, *tensors)
         except (RuntimeError, ValueError, NotImplementedError):
             # A real fault shows up again, and as itself, when one member is run alone.
             return False
+        finally:
+            for name, stack in kept.items():
+                self.statistics[name].copy_(stack)
         return True
 
 
@@ -204,29 +225,26 @@ def build_cohort(
 ) -> Cohort:
     """The cohort of some members: baselines, or adapters of one scaffold.
 
-    A baseline starts from torch's own initial values.
+    A baseline starts from its layers' own initial values; see `rankprobe.lowrank.reinitialised`.
     """
     constants: list[dict[str, Tensor]] = [{} for _ in members]
     repeats = [member.repeat for member in members]
     ranks = [member.rank for member in members if member.rank is not None]
+    scaffold = protocol.scaffold.sibling(members[0].scaffold)
     if ranks:
-        scaffold = protocol.scaffold.sibling(members[0].scaffold)
-        module = fuse(
-            attach(backbone, rank=max(ranks), adapter=protocol.adapter, scaffold=scaffold)
-        )
+        module = attach(backbone, rank=max(ranks), adapter=protocol.adapter, scaffold=scaffold)
+        module = fuse(for_cohorts(module))
+        needed = repeats if trains_in_full(module) else []
+        full = full_starts(backbone, seed=protocol.seed, repeats=needed, scaffold=scaffold)
         states = [
-            initial_state(module, rank, seed=protocol.seed, repeat=repeat)
+            initial_state(module, rank, seed=protocol.seed, repeat=repeat, full=full.get(repeat))
             for rank, repeat in zip(ranks, repeats, strict=True)
         ]
         trained, constants = [state for state, _ in states], [fixed for _, fixed in states]
     else:
-        modules = {k: reinitialised(backbone, seed=protocol.seed, repeat=k) for k in set(repeats)}
-        module = modules[repeats[0]]
-        starts = {
-            k: {name: value.detach().clone() for name, value in network.named_parameters()}
-            for k, network in modules.items()
-        }
-        trained = [starts[repeat] for repeat in repeats]
+        module = for_cohorts(copy.deepcopy(backbone))
+        full = full_starts(backbone, seed=protocol.seed, repeats=repeats, scaffold=scaffold)
+        trained = [full[repeat] for repeat in repeats]
     return Cohort(
         module,
         trained,
@@ -259,17 +277,6 @@ def draws_masks(module: nn.Module, example: Tensor) -> bool:
         except Exception:  # shows up again, and as itself, in training
             return True
         return not torch.equal(before, _generator_state(example.device))
-
-
-def reinitialised(module: nn.Module, *, seed: int, repeat: int) -> nn.Module:
-    """A copy with torch's own initial values, drawn from (seed, repeat)."""
-    module = copy.deepcopy(module)
-    with torch.random.fork_rng([]):
-        torch.default_generator.manual_seed(integer_seed(["baseline", seed, repeat]))
-        for layer in module.modules():
-            if callable(reset := getattr(layer, "reset_parameters", None)):
-                reset()
-    return module
 
 
 def seed_all(seed: int, device: torch.device) -> None:

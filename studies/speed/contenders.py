@@ -18,13 +18,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rankprobe.backbones.mlp import mlp
-from rankprobe.lowrank import LowRankLinear, adapted_layers, attach, initial_state
+from rankprobe.lowrank import (
+    LowRankLinear,
+    adapted_layers,
+    attach,
+    initial_state,
+    reinitialised,
+)
 from rankprobe.lowrank.randomness import integer_seed
 from rankprobe.records import Member
 from rankprobe.search.cohorts import compose
 from rankprobe.training import TrainingProtocol
 from rankprobe.training.objectives import loss_gradient
-from rankprobe.training.trainees import build_cohort, reinitialised
+from rankprobe.training.trainees import build_cohort
 
 INPUTS, HIDDEN, OUTPUTS, BATCH, DROPOUT = 784, (512, 256, 128, 64), 10, 128, 0.1
 RANKS = (1, 2, 4, 8, 16, 32)
@@ -123,6 +129,7 @@ def single_module(rank: int) -> nn.Module:
     trained, scalings = initial_state(module, rank, seed=PROTOCOL.seed, repeat=0)
     module.load_state_dict({**trained, **scalings}, strict=False)
     for name, layer in adapted_layers(module).items():
+        assert isinstance(layer, LowRankLinear)
         setattr(module, name, SingleLinear(layer))
     return module
 

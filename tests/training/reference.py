@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rankprobe.data.task import Objective, Split, Task
-from rankprobe.lowrank import attach, initial_state
+from rankprobe.lowrank import attach, initial_state, reinitialised
 from rankprobe.lowrank.randomness import integer_seed, permutation
 from rankprobe.records import Member, Run
 from rankprobe.training import Score, TrainingData, TrainingProtocol, train
-from rankprobe.training.trainees import reinitialised
+from tests.training.plain_layers import plain_twin
 
 
 def toy_task(
@@ -121,11 +121,14 @@ class PlainLinear(nn.Module):
 
 def plain_network(backbone: nn.Module, member: Member, settings: TrainingProtocol) -> nn.Module:
     """The network of one member at its own rank, with its initial values."""
-    if member.rank is None:
-        return reinitialised(backbone, seed=settings.seed, repeat=member.repeat)
     adapter, scaffold = settings.adapter, settings.scaffold.sibling(member.scaffold)
+    start = reinitialised(backbone, seed=settings.seed, repeat=member.repeat, scaffold=scaffold)
+    if member.rank is None:
+        return start
+    if _more_than_linear(backbone) or adapter.layers is not None or scaffold.init != "scaffold":
+        return plain_twin(backbone, member, settings, dict(start.named_parameters()))
     twin = attach(backbone, rank=member.rank, adapter=adapter, scaffold=scaffold)
-    start, _ = initial_state(twin, member.rank, seed=settings.seed, repeat=member.repeat)
+    state, _ = initial_state(twin, member.rank, seed=settings.seed, repeat=member.repeat)
     net = copy.deepcopy(backbone)
     layers = {name: m for name, m in net.named_modules() if isinstance(m, nn.Linear)}
     if adapter.head == "trained":
@@ -140,17 +143,26 @@ def plain_network(backbone: nn.Module, member: Member, settings: TrainingProtoco
         plain[layer] = PlainLinear(
             torch.from_numpy(weight), factor, adapter.layer_norm, adapter.dora
         )
-        plain[layer].start(start, name)
+        plain[layer].start(state, name)
     for path, module in list(net.named_modules(remove_duplicate=False)):
         if module in plain:
             parent, _, child = path.rpartition(".")
             setattr(net.get_submodule(parent), child, plain[module])
     for name, parameter in net.named_parameters():
-        parameter.requires_grad_(name in start)
-        if name in start:
-            parameter.data = start[name].clone()
-    assert start.keys() == {n for n, p in net.named_parameters() if p.requires_grad}
+        parameter.requires_grad_(name in state)
+        if name in state:
+            parameter.data = state[name].clone()
+    assert state.keys() == {n for n, p in net.named_parameters() if p.requires_grad}
     return net
+
+
+def _more_than_linear(backbone: nn.Module) -> bool:
+    """Whether layers other than linear ones and LayerNorm hold weights."""
+    return any(
+        not isinstance(layer, nn.Linear | nn.LayerNorm)
+        and any(True for _ in layer.parameters(False))
+        for layer in backbone.modules()
+    )
 
 
 def solo(

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from rankprobe.backbones.mlp import mlp
 from rankprobe.errors import TrainingError
-from rankprobe.lowrank import Adapter, Scaffold, attach, count_trainable
+from rankprobe.lowrank import Adapter, Scaffold, attach, count_trainable, reinitialised
 from rankprobe.records import Member, Run
 from rankprobe.training import Score, TrainingData, train, trainees
-from rankprobe.training.trainees import build_cohort, draws_masks, reinitialised
+from rankprobe.training.trainees import build_cohort, draws_masks
 from tests.training.reference import RawScore, protocol, raw_score, toy_task, train_together
 
 MEMBERS = (Member(1, 0.03, 0, 3), Member(4, 0.01, 0, 3))
