@@ -157,9 +157,13 @@ def trains_in_full(module: nn.Module) -> bool:
 
 
 def _reset(layer: nn.Module) -> None:
-    """Draw a layer's own weights as its class does; torch spells the name in two ways."""
+    """Draw a layer's own weights as its class does; the name is spelled in several ways."""
     for name in ("reset_parameters", "_reset_parameters"):
         reset = getattr(layer, name, None)
         if callable(reset):
             reset()
             return
+    draw = getattr(layer, "_init_weights", None)  # of the transformers library: one for all parts
+    if callable(draw):
+        with torch.no_grad():
+            layer.apply(draw)
