@@ -22,6 +22,7 @@ from studies.catalogue import TUNED, find
 from studies.command import guarded
 from studies.markdown import named_blocks, not_measured, replaced, studies_block
 from studies.mnist import compare_paper
+from studies.nine import overview as nine
 from studies.ordering import report as ordering
 from studies.pictures import draw_all
 from studies.planted import report as planted
@@ -52,6 +53,7 @@ def _draw_own(studies: Path, figures: Path) -> list[Path]:
     """The README's pictures: each tuned study, all of them together, and the checks."""
     shown = {f"{m.name}.png": m.results(studies) / "curve.png" for m in TUNED}
     shown |= {
+        "nine.png": studies / nine.PICTURE,
         "mnist-paper.png": studies / compare_paper.PICTURE,
         "ordering.png": studies / ordering.PICTURE,
         "planted.png": studies / planted.PICTURE,
@@ -76,6 +78,7 @@ def _readme(studies: Path) -> list[Path]:
     blocks = {
         "example": _example(studies),
         "comparison": _comparison(studies),
+        "nine": nine.block(studies, prefix="studies/"),
         "studies": studies_block(studies, prefix="studies/"),
         "ordering": ordering.sentence(studies),
         "planted": planted.sentence(studies),

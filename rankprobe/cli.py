@@ -96,7 +96,12 @@ def _parser() -> argparse.ArgumentParser:
     plan.set_defaults(command=commands.plan)
 
     init = kinds.add_parser("init", help="write a dataset.yaml for a data file")
-    init.add_argument("data", type=Path, metavar="DATA", help=".csv, .tsv, .parquet or .npz")
+    init.add_argument(
+        "data",
+        type=Path,
+        metavar="DATA",
+        help="a table, .npz, .jsonl, .txt or a folder of pictures",
+    )
     init.add_argument("--label", metavar="COLUMN", help="column to predict (the last one)")
     init.add_argument("--out", type=Path, metavar="FILE", help="where to (beside the data)")
     init.set_defaults(command=commands.init)

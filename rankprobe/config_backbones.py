@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, FiniteFloat
 
@@ -12,6 +12,20 @@ from rankprobe.config_values import listed as _listed
 Dropout = Annotated[
     FiniteFloat, Field(ge=0, lt=1, description="a number from 0 up to, not including, 1")
 ]
+
+
+WIDTHS = {
+    "tiny": (128, 64),
+    "small": (256, 128, 64),
+    "medium": (512, 256, 128, 64),
+    "large": (1024, 512, 256, 128, 64),
+}
+"""Widths of the hidden layers of the published multilayer perceptrons."""
+
+
+def _widths(value: Any) -> Any:
+    """Widths, or the name of published ones."""
+    return WIDTHS.get(value, value) if isinstance(value, str) else _listed(value)
 
 
 class AnyBackbone(Model):
@@ -34,8 +48,9 @@ class MlpConfig(AnyBackbone):
     """Linear layers; see `rankprobe.backbones.mlp`."""
 
     family: Literal["mlp"] = "mlp"
-    hidden: Annotated[tuple[Count, ...], BeforeValidator(_listed)] = Field(
-        default=(512, 256, 128, 64), description="a list of whole numbers of at least 1, or []"
+    hidden: Annotated[tuple[Count, ...], BeforeValidator(_widths)] = Field(
+        default=WIDTHS["medium"],
+        description="a list of whole numbers of at least 1, [], tiny, small, medium or large",
     )
     activation: Literal["relu", "tanh", "gelu", "silu", "identity"] = "relu"
     dropout: Dropout = 0.1
@@ -88,6 +103,7 @@ class TransformerConfig(AnyBackbone):
     heads: Count = Field(default=4, description=COUNT)
     feedforward: Count = Field(default=256, description=COUNT)
     dropout: Dropout = 0.1
+    norm: Literal["pre", "post"] = "pre"
 
 
 class VitConfig(AnyBackbone):
@@ -100,6 +116,7 @@ class VitConfig(AnyBackbone):
     heads: Count = Field(default=4, description=COUNT)
     feedforward: Count = Field(default=256, description=COUNT)
     dropout: Dropout = 0.1
+    pool: Literal["class", "mean"] = "class"
 
 
 class LlamaConfig(AnyBackbone):

@@ -9,7 +9,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from rankprobe.config_networks import network_conflicts
-from rankprobe.config_sources import FAMILY_OF, inferred_source, is_pair, source_conflicts
+from rankprobe.config_sources import (
+    FAMILY_OF,
+    TABLES,
+    inferred_source,
+    is_pair,
+    paths_of,
+    source_conflicts,
+    table_suffix,
+)
 from rankprobe.errors import Problem
 from rankprobe.settings import Settings, Where
 
@@ -27,6 +35,7 @@ METRICS = {
 OBJECTIVES = ("classification", "regression", "next_token")
 _LOSSES = ("log_loss", "mse", "perplexity", "cross_entropy")
 _BY = ("column", "group", "time")
+_WITH_NAMES = ("arrays", "table", "python", "text", "huggingface", "series", "graphs")
 # Where given weights are kept, what LoRA leaves alone is left alone unless settings say otherwise.
 AS_LORA = {"beta": "fixed", "embeddings": "frozen", "unadapted": "frozen"}
 
@@ -159,7 +168,8 @@ def _split_conflicts(data: Settings, split: Settings, where: Where) -> Iterator[
         return Problem(message, where(("data", "split", key)), hint)
 
     source = data.get("source")
-    named = source in ("arrays", "table", "python") and not is_pair(data)
+    pictures = source == "images" and table_suffix(next(iter(paths_of(data)), ""))
+    named = (source in _WITH_NAMES or pictures in (".npz", *TABLES)) and not is_pair(data)
     by = [key for key in _BY if split.get(key) is not None]
     if len(by) > 1:
         yield problem(by[1], f"a split goes by {by[0]} or by {by[1]}, not both", "keep one of them")
@@ -167,6 +177,11 @@ def _split_conflicts(data: Settings, split: Settings, where: Where) -> Iterator[
         yield problem(
             by[0], f"`data.split.{by[0]}` needs data with named columns or arrays",
             "give shares instead: {test: 0.2, validation: 0.1}",
+        )  # fmt: skip
+    if split.get("scaffold") is True and (by or not data.get("smiles")):
+        yield problem(
+            "scaffold", "`data.split.scaffold` divides molecules, and by nothing else beside it",
+            "use it with `data.smiles` alone, or remove it",
         )  # fmt: skip
     if "column" in by and split.get("test") is not None:
         yield problem(
@@ -180,7 +195,8 @@ def _split_conflicts(data: Settings, split: Settings, where: Where) -> Iterator[
             "test", f"test and validation take {sum(shares):g} of the data and leave none to train",
             "give shares that add up to less than 1, such as {test: 0.2, validation: 0.1}",
         )  # fmt: skip
-    yield from _array_conflicts(data, parts, named and source != "table", by, where)
+    arrays = source in ("arrays", "python") or pictures == ".npz"
+    yield from _array_conflicts(data, parts, named and arrays, by, where)
 
 
 def _array_conflicts(

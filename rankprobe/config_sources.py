@@ -15,8 +15,17 @@ _SUFFIXES = {
     ".csv": "table",
     ".tsv": "table",
     ".parquet": "table",
+    ".jsonl": "text",
+    ".txt": "tokens",
 }
-_READABLE = "readable are .npz or a pair of .npy (arrays), and .csv, .tsv or .parquet (table)"
+_READABLE = (
+    "readable are .npz or a pair of .npy (arrays), and .csv, .tsv or .parquet (table); "
+    "for others, name the `source`"
+)
+# Sources that read two files, beside `arrays`.
+_PAIRS = ("images", "tokens")
+# What else a table may be called for text and pictures, before `.gz`.
+TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
 # Keys of `data` that a source uses beside `source` and `standardize`; it needs the first.
 USED = {
     "arrays": ("path", "features", "target", "split"),
@@ -103,6 +112,13 @@ def needs_consent(what: str, where: str) -> Problem:
 def _path_conflicts(source: str, paths: list[str], where: Where) -> Iterator[Problem]:
     suffixes = [PurePath(path).suffix.lower() for path in paths]
     if source not in ("arrays", "table"):
+        if len(paths) > 1 and source not in _PAIRS:
+            message = f"the source `{source}` reads one file or folder, not {len(paths)}"
+            yield Problem(message, where(("data", "path")), "join them, or name one")
+        elif source == "text" and table_suffix(paths[0]) not in TABLES:
+            hint = "readable are .csv, .tsv, .jsonl and .parquet with a column of text"
+            message = f"the source `text` cannot read `{paths[0]}`"
+            yield Problem(message, where(("data", "path")), hint)
         return
     if any(_SUFFIXES.get(s) != source for s in suffixes):
         message = f"the source `{source}` cannot read `{', '.join(paths)}`"
@@ -115,6 +131,11 @@ def _path_conflicts(source: str, paths: list[str], where: Where) -> Iterator[Pro
         )
     elif len(suffixes) > 1 and suffixes != [".npy", ".npy"]:
         yield Problem("only .npy files come in pairs", where(("data", "path")), "give one file")
+
+
+def table_suffix(path: str) -> str:
+    """How a table's name ends, ``.gz`` apart."""
+    return PurePath(path.lower().removesuffix(".gz")).suffix
 
 
 def paths_of(data: Settings) -> list[str]:

@@ -11,11 +11,20 @@ import yaml
 from rankprobe.config import TaskConfig, config_from_settings
 from rankprobe.data.load import load_task
 from rankprobe.data.names import names_in, paths
+from rankprobe.data.pictures import NoSizeError
 from rankprobe.data.task import Task
 from rankprobe.errors import ConfigError, DataError, Problem
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+
+PROSE = 5  # words in a row, on average, from which text is read as text and not as a category
+SIZE = 64
+_OTHER_METRICS = {
+    "classification": "balanced_accuracy, auroc, log_loss",
+    "regression": "mse",
+    "next_token": "cross_entropy",
+}
 
 _TEMPLATE = """\
 # Run `rankprobe measure {file}`; `rankprobe check {file}` looks for trouble and trains nothing.
@@ -29,7 +38,7 @@ objective: {objective}  # {reason}
 # Everything below may be left out; these are the defaults.
 # metric: {metric}  # or {others}
 # seed: 0
-# backbone: {{family: mlp, hidden: [512, 256, 128, 64], activation: relu, dropout: 0.1}}
+# backbone: {backbone}
 # training: {{learning_rate: tuned, weight_decay: 0.01, batch_size: 128, epochs: auto}}
 # search: {{ranks: auto, repeats: 5, target: 0.95}}
 # Under `data`: split: {{test: 0.2, validation: 0.1, seed: 0}}, or {{group: NAME}}, {{time: NAME}},
@@ -38,7 +47,10 @@ objective: {objective}  # {reason}
 
 
 def starter_yaml(data: Path, *, label: str | None = None, file: Path | None = None) -> str:
-    """The text of a dataset.yaml for a .csv, .tsv, .parquet or .npz file.
+    """The text of a dataset.yaml for a table, arrays, a folder of pictures, or text.
+
+    A table whose one feature is running text is read as text; a .txt file is for a language
+    model; pictures that differ in size are brought to `SIZE`.
 
     The data is loaded once, so that a file that cannot be measured is found out here.
 
@@ -53,9 +65,10 @@ def starter_yaml(data: Path, *, label: str | None = None, file: Path | None = No
     """
     file = file if file is not None else data.with_name("dataset.yaml")
     path = Path(os.path.relpath(data, file.parent)).as_posix()
-    source = {"path": path} if label is None else {"path": path, "target": label}
-    config = config_from_settings({"name": data.stem, "data": source}, folder=file.parent)
-    task = load_task(config)
+    source: dict[str, object] = {"path": path, **_kind_of(data, label)}
+    if label is not None:
+        source["target"] = label
+    config, task = _loaded(data, source, file.parent)
     assert config.data is not None
     return _TEMPLATE.format(
         file=file.name,
@@ -64,12 +77,56 @@ def starter_yaml(data: Path, *, label: str | None = None, file: Path | None = No
         path=_quoted(path),
         rows=sum(len(split) for split in (task.train, task.validation, task.test)),
         features=_features(task, config),
-        roles=_roles(config, label),
+        roles=_roles(config, label, list(task.preprocessing or {})),
         objective=task.objective,
         reason=_reason(task),
         metric=task.metric,
-        others="mse" if task.objective == "regression" else "balanced_accuracy, auroc, log_loss",
+        others=_OTHER_METRICS[task.objective],
+        backbone=_backbone(config),
     )
+
+
+def _kind_of(data: Path, label: str | None) -> dict[str, object]:
+    """The source, where the name of the data does not tell it."""
+    if data.is_dir():
+        return {"source": "images"}
+    if label is None and data.suffix.lower() == ".jsonl":
+        return {"source": "text"}
+    names = names_in(data) or []
+    if data.suffix.lower() == ".npz" or len(names) != 2:
+        return {}
+    feature = names[0] if label is None else next((n for n in names if n != label), "")
+    return {"source": "text", "features": feature} if _is_prose(data, feature) else {}
+
+
+def _is_prose(data: Path, name: str) -> bool:
+    """Whether a column holds running text: some words in a row, and rows that differ."""
+    from rankprobe.data.table import read_frame
+
+    values = read_frame(data).get(name)
+    if values is None or not all(isinstance(value, str) for value in values):
+        return False
+    words = sum(len(value.split()) for value in values) / max(1, len(values))
+    return words >= PROSE and values.nunique() > len(values) / 2
+
+
+def _loaded(data: Path, source: dict[str, object], folder: Path) -> tuple[TaskConfig, Task]:
+    settings = {"name": data.stem, "data": source}
+    config = config_from_settings(settings, folder=folder)
+    try:
+        return config, load_task(config)
+    except NoSizeError:
+        source["size"] = SIZE
+        config = config_from_settings(settings, folder=folder)
+        return config, load_task(config)
+
+
+def _backbone(config: TaskConfig) -> str:
+    """The default network as one writes it, with the settings of one that has few."""
+    backbone = config.backbone
+    if backbone.family != "mlp":
+        return f"{{family: {backbone.family}}}"
+    return "{family: mlp, hidden: [512, 256, 128, 64], activation: relu, dropout: 0.1}"
 
 
 def write_starter(data: Path, *, label: str | None = None, out: Path | None = None) -> Path:
@@ -101,11 +158,20 @@ def write_starter(data: Path, *, label: str | None = None, out: Path | None = No
     return file
 
 
-def _roles(config: TaskConfig, label: str | None) -> str:
-    """The lines that say what is predicted, and from what."""
+def _roles(config: TaskConfig, label: str | None, done: list[str]) -> str:
+    """The lines that say what is predicted, and from what; ``done`` names text and target."""
     assert config.data is not None
     if config.data.source == "arrays":
         return f"  features: x\n  target: {_quoted(label or 'y')}\n"
+    if config.data.source == "images":
+        size = config.data.size
+        return (
+            f"  size: {size}  # pixels a side; the pictures differ or are large\n" if size else ""
+        )
+    if config.data.source == "tokens":
+        return ""
+    if config.data.source == "text":
+        return f"  features: {_quoted(done[0])}\n  target: {_quoted(done[1])}\n"
     if label is not None:
         return f"  target: {_quoted(label)}\n"
     file = paths(config.data, config.folder)[0]
@@ -117,7 +183,7 @@ def _roles(config: TaskConfig, label: str | None) -> str:
 
 def _features(task: Task, config: TaskConfig) -> str:
     assert config.data is not None
-    if config.data.source == "arrays":
+    if config.data.source != "table":
         return f"inputs of shape {' x '.join(str(size) for size in task.input_shape)}"
     columns = len(task.preprocessing or {}) - 1
     return f"{columns} feature columns, {task.input_shape[0]} inputs"
@@ -126,7 +192,7 @@ def _features(task: Task, config: TaskConfig) -> str:
 def _reason(task: Task) -> str:
     """How the objective was inferred, and what to write if that is wrong."""
     why = list((task.preprocessing or {}).values())[-1].partition(": ")[2]
-    if task.objective == "regression":
+    if task.objective != "classification":
         return f"inferred: {why}"
     quantity = "; if it is a quantity, write regression" if "whole numbers" in why else ""
     return f"inferred: {why}, {len(task.classes)} classes{quantity}"

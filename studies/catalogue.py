@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -23,16 +24,22 @@ class Measurement:
         study: Folder of the study.
         what: What is measured, in a few words.
         file: Its dataset.yaml.
-        fetched: Name of the data to fetch first; ``None`` where it comes with a library.
-        hidden: Widths of the network that replaces the file's; ``None`` leaves that.
+        fetched: Names of the data to fetch first; none where it comes with a library, or from
+            the user.
+        changes: Settings that replace the file's, in the same nested structure.
+        variant: Folder of its results, below those of its file's own measurement; with
+            `changes` alone.
+        trust: Whether its settings name code of its study, which runs.
     """
 
     name: str
     study: str
     what: str
     file: str = "dataset.yaml"
-    fetched: str | None = None
-    hidden: tuple[int, ...] | None = None
+    fetched: tuple[str, ...] = ()
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    variant: str = ""
+    trust: bool = False
 
     def config(self, root: Path = ROOT) -> Path:
         """Its dataset.yaml."""
@@ -41,16 +48,12 @@ class Measurement:
     @property
     def overrides(self) -> dict[str, Any]:
         """Settings that replace those of its file."""
-        if self.hidden is None:
-            return {}
-        return {"name": self.name, "backbone": {"hidden": self.hidden}}
+        return {"name": self.name, **self.changes} if self.changes else {}
 
     def results(self, root: Path = ROOT) -> Path:
         """The folder of its committed results."""
-        folder = root / self.study / "results"
+        folder = root / self.study / "results" / self.variant
         stem = Path(self.file).stem
-        if self.hidden is not None:
-            folder /= "-".join(map(str, self.hidden))
         return folder if stem == "dataset" else folder / stem
 
     def result(self, root: Path = ROOT) -> Result | None:
@@ -65,21 +68,21 @@ class Measurement:
 
 STUDIES = (
     Measurement("digits", "digits", "handwritten digits of 8 x 8 pixels"),
-    Measurement("mnist5k", "mnist5k", "5,000 handwritten digits", fetched="mnist5k"),
-    Measurement("mnist", "mnist", "70,000 handwritten digits", fetched="mnist"),
+    Measurement("mnist5k", "mnist5k", "5,000 handwritten digits", fetched=("mnist5k",)),
+    Measurement("mnist", "mnist", "70,000 handwritten digits", fetched=("mnist",)),
     Measurement(
-        "mnist-paper", "mnist", "the paper's protocol, adapter unscaled", "paper.yaml", "mnist"
+        "mnist-paper", "mnist", "the paper's protocol, adapter unscaled", "paper.yaml", ("mnist",)
     ),
     Measurement(
         "mnist-paper-standard",
         "mnist",
         "the paper's protocol, adapter scaled by alpha/r",
         "paper_standard.yaml",
-        "mnist",
+        ("mnist",),
     ),
 )
 ORDERING = tuple(
-    Measurement(name, "ordering", what, f"{name.replace('-', '_')}.yaml", name)
+    Measurement(name, "ordering", what, f"{name.replace('-', '_')}.yaml", (name,))
     for name, what in (
         ("digits-3-8", "two digits, 3 and 8"),
         ("digits-halves", "ten digits as two classes, 0-4 and 5-9"),
@@ -93,16 +96,86 @@ ORDERING = tuple(
     )
 )
 NETWORK = (64, 32)  # what the files of ORDERING hold
+
+
+def _narrower(task: Measurement, hidden: tuple[int, ...]) -> Measurement:
+    """The same task on hidden layers of other widths."""
+    widths = "-".join(map(str, hidden))
+    changes = {"backbone": {"hidden": hidden}}
+    return replace(task, name=f"{task.name}-{widths}", changes=changes, variant=widths)
+
+
 # The same tasks on a network of half the width.
 OTHER_NETWORKS = {
-    hidden: tuple(
-        replace(task, name=f"{task.name}-{'-'.join(map(str, hidden))}", hidden=hidden)
-        for task in ORDERING
-    )
-    for hidden in ((32, 16),)
+    hidden: tuple(_narrower(task, hidden) for task in ORDERING) for hidden in ((32, 16),)
 }
-MEASUREMENTS = (*STUDIES, *ORDERING, *chain(*OTHER_NETWORKS.values()))
-# The tuned ones on real data, which are compared with each other.
+# One measurement a kind of task, at a protocol for two cores; that of pictures of digits is in
+# STUDIES. The others of a study, which ask one thing more of it, follow their first.
+KINDS = (
+    Measurement("cifar10", "cifar10", "small colour pictures", fetched=("cifar10-small",)),
+    Measurement("icu", "icu", "death after a year of clinical series", fetched=("icu",)),
+    Measurement("molhiv", "molhiv", "molecules that act against HIV", fetched=("molhiv",)),
+    Measurement("citations", "citations", "subjects of papers", fetched=("citations",)),
+    Measurement("flowers", "flowers", "faces: many classes, few examples", fetched=("flowers",)),
+    Measurement("imdb", "imdb", "film reviews", fetched=("imdb-small",)),
+    Measurement("control", "control", "an expert's actions", fetched=("control",)),
+    Measurement("language", "language", "the next token of a text", fetched=("language",)),
+)
+_ICU, _CONTROL = (next(m for m in KINDS if m.name == name) for name in ("icu", "control"))
+# The same series on states of other sizes: the paper found that a small one needs a higher rank.
+SIZES = tuple(
+    replace(
+        _ICU,
+        name=name,
+        what=f"{_ICU.what}, state of {hidden}",
+        changes={"backbone": {"hidden": hidden}},
+        variant=f"hidden-{hidden}",
+    )
+    for name, hidden in (("icu-small", 16), ("icu-large", 256))
+)
+ONLINE = replace(
+    _CONTROL,
+    name="control-online",
+    what="the return of the policy that was learned",
+    changes={"metric": "episode_return"},
+    variant="online",
+)
+
+
+def _features(name: str, what: str, file: str, data: str) -> tuple[Measurement, Measurement]:
+    """A task on MobileNetV2 whose frozen weights are random, and on those of ImageNet."""
+    random = Measurement(
+        f"{name}-random", "flowers", f"{what}, random features", file, (data,), trust=True
+    )
+    pretrained = replace(
+        random,
+        name=f"{name}-pretrained",
+        what=f"{what}, features of ImageNet",
+        fetched=(data, "flowers-weights"),
+        changes={"backbone": {"factory": "mobilenet:pretrained", "init": "pretrained"}},
+        variant="pretrained",
+    )
+    return random, pretrained
+
+
+# Random against pre-trained features: the same task twice.
+FEATURES = (
+    _features("faces", "faces", "faces.yaml", "flowers"),
+    _features("cifar-features", "2,000 colour pictures", "cifar.yaml", "flowers-cifar"),
+)
+FURTHER = (*SIZES, ONLINE, *chain(*FEATURES))
+MEASUREMENTS = (*STUDIES, *ORDERING, *chain(*OTHER_NETWORKS.values()), *KINDS, *FURTHER)
+# The published protocols of the other kinds of task: for other hardware, some for data that only
+# the user has. They are run by their names alone.
+PUBLISHED_PROTOCOLS = tuple(
+    Measurement(f"{kind.study}-paper", kind.study, "the paper's protocol", "paper.yaml", fetched)
+    for kind, fetched in zip(
+        KINDS,
+        (("cifar10",), (), ("molhiv",), (), (), ("imdb",), (), ()),
+        strict=True,
+    )
+)
+# The tuned ones of handwritten digits, which are compared with each other.
 TUNED = tuple(measurement for measurement in STUDIES if measurement.file == "dataset.yaml")
 
 
@@ -112,8 +185,9 @@ def find(name: str) -> Measurement:
     Raises:
         ConfigError: There is none.
     """
-    for measurement in MEASUREMENTS:
+    everything = (*MEASUREMENTS, *PUBLISHED_PROTOCOLS)
+    for measurement in everything:
         if measurement.name == name:
             return measurement
-    known = ", ".join(measurement.name for measurement in MEASUREMENTS)
+    known = ", ".join(measurement.name for measurement in everything)
     raise ConfigError(f"there is no measurement named `{name}`; there are: {known}")

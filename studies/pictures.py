@@ -8,8 +8,11 @@ from rankprobe.calibration.figure import draw as draw_calibration
 from rankprobe.reporting.folder import write_whole
 from rankprobe.reporting.plots import plot_curve, plot_rates, png_bytes
 from studies.calibration import report as calibration
-from studies.catalogue import ROOT, STUDIES, Measurement
+from studies.catalogue import FURTHER, KINDS, PUBLISHED_PROTOCOLS, ROOT, STUDIES, Measurement
 from studies.mnist import compare_paper
+from studies.nine import figure as nine
+from studies.nine.kinds import results as nine_results
+from studies.nine.overview import PICTURE as NINE
 from studies.ordering import report as ordering
 from studies.planted import report as planted
 
@@ -35,13 +38,16 @@ def draw(measurement: Measurement, root: Path = ROOT) -> list[Path]:
 def draw_all(root: Path = ROOT) -> list[Path]:
     """Draw the pictures of every study that has results; returns them.
 
-    The tasks of the ordering study share one picture.
+    The tasks of the ordering study share one picture, and so do the nine kinds of task.
 
     Raises:
         ArtifactError: A result cannot be read.
         StoreError: A picture cannot be written.
     """
-    drawn = [picture for measurement in STUDIES for picture in draw(measurement, root)]
+    own = (*STUDIES, *KINDS, *FURTHER, *PUBLISHED_PROTOCOLS)
+    drawn = [picture for measurement in own for picture in draw(measurement, root)]
+    if kinds := nine_results(root):
+        drawn.append(write_whole(root / NINE, png_bytes(nine.plot(kinds))))
     if (results := compare_paper.load(root)) is not None:
         content = png_bytes(compare_paper.plot(results))
         drawn.append(write_whole(root / compare_paper.PICTURE, content))

@@ -51,7 +51,7 @@ def publish(run: Path, *, root: Path = ROOT) -> Path:
 
 def _refuse_other_settings(result: Result, measurement: Measurement, run: Path, root: Path) -> None:
     file = measurement.config(root)
-    config = load_config(file, overrides=measurement.overrides)
+    config = load_config(file, overrides=measurement.overrides, trust=measurement.trust)
     wanted = _comparable(config.model_dump(mode="json"))
     made = _comparable(dict(result.provenance["configuration"]))
     if wanted != made:

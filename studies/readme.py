@@ -6,10 +6,14 @@ from pathlib import Path
 
 from rankprobe.reporting.folder import write_whole
 from studies.calibration import report as calibration
-from studies.catalogue import ROOT, TUNED
+from studies.catalogue import FURTHER, ROOT, TUNED
 from studies.command import guarded
+from studies.flowers import limit
+from studies.icu import sizes
 from studies.markdown import replaced, result_block, studies_block
 from studies.mnist import compare_paper
+from studies.nine import beside, overview
+from studies.nine.kinds import KINDS
 from studies.ordering import report as ordering
 from studies.planted import report as planted
 from studies.speed import report as speed
@@ -25,12 +29,23 @@ def documents(root: Path = ROOT) -> dict[Path, str]:
         root / measurement.study / "README.md": {"result": result_block(measurement, root)}
         for measurement in TUNED
     }
+    for kind in KINDS:
+        blocks[root / kind.study / "README.md"] = {
+            "result": result_block(kind.measurement, root),
+            "beside": beside.block(kind, root),
+        }
+    for measurement in FURTHER:
+        own = blocks[root / measurement.study / "README.md"]
+        own[measurement.name] = result_block(measurement, root)
+    blocks[root / "icu" / "README.md"]["sizes"] = sizes.block(root)
+    blocks[root / "flowers" / "README.md"]["limit"] = limit.block(root)
     blocks[root / "mnist" / "README.md"]["paper"] = compare_paper.block(root)
     blocks[root / "calibration" / "README.md"] = {"calibration": calibration.block(root)}
     blocks[root / "ordering" / "README.md"] = {"ordering": ordering.block(root)}
     blocks[root / "planted" / "README.md"] = {"planted": planted.block(root)}
     blocks[root / "speed" / "README.md"] = {"speed": speed.block(root)}
     blocks[root / "README.md"] = {
+        "nine": overview.block(root),
         "studies": studies_block(root),
         "ordering": ordering.sentence(root),
         "planted": planted.sentence(root),

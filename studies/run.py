@@ -1,7 +1,8 @@
 """Measure a study from nothing to its committed results: ``python -m studies.run mnist``.
 
 Fetches the data, measures into ``runs/NAME``, publishes. The same command goes on where an
-interrupted one stopped.
+interrupted one stopped, so that long studies can run in the background:
+``nohup nice python -m studies.run imdb > runs/imdb.log 2>&1 &``.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from studies.planted.measure import measure_all
 from studies.publish import publish
 
 
-def run(name: str, *, runs: Path) -> None:
+def run(name: str, *, runs: Path, device: str = "auto", workers: int | None = None) -> None:
     """Fetch, measure and publish one measurement.
 
     Args:
         name: A name of the catalogue.
         runs: Folder of run folders.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        workers: Local worker processes; by default this process trains.
 
     Raises:
         ConfigError, DataError, StoreError: Found wrong before training starts.
@@ -35,12 +38,18 @@ def run(name: str, *, runs: Path) -> None:
     from rankprobe.reporting.tables import summary
 
     measurement = find(name)
-    if measurement.fetched is not None:
-        fetch(measurement.fetched)
+    for data in measurement.fetched:
+        fetch(data)
     folder = runs / name
     with Watch() as watch:
         result = rankprobe.measure(
-            measurement.config(), out=folder, progress=watch, **measurement.overrides
+            measurement.config(),
+            out=folder,
+            device=device,
+            workers=workers,
+            trust=measurement.trust,
+            progress=watch,
+            **measurement.overrides,
         )
     Console(highlight=False).print(summary(result))
     print(publish(folder))
@@ -52,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m studies.run", description=__doc__)
     parser.add_argument("names", nargs="*", default=every, metavar="NAME", help=", ".join(every))
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    parser.add_argument("--workers", type=int, metavar="N", help="local worker processes")
     options = parser.parse_args(arguments)
 
     def work() -> None:
@@ -63,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if name == "planted":
                 measure_all(options.runs / "planted")
             else:
-                run(name, runs=options.runs)
+                run(name, runs=options.runs, device=options.device, workers=options.workers)
 
     return guarded(work)
 

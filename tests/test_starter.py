@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from rankprobe.config import load_config
 from rankprobe.data.load import load_task
@@ -92,6 +93,42 @@ def test_odd_file_names_are_quoted(tmp_path: Path) -> None:
     assert load_task(config).outputs == 4
 
 
+def test_prose_in_a_table_is_read_as_text(tmp_path: Path) -> None:
+    reviews = [f"film number {i} was {'good' if i % 2 else 'bad'} to see" for i in range(N)]
+    frame = pd.DataFrame({"what": reviews, "liked": np.arange(N) % 2})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_json(tmp_path / "t.jsonl", orient="records", lines=True)
+    for name in ("t.csv", "t.jsonl"):
+        file = write_starter(tmp_path / name, out=tmp_path / f"{name}.yaml")
+        text = file.read_text()
+        assert "source: text" in text
+        assert "  features: what\n  target: liked\n" in text
+        assert "# backbone: {family: transformer}" in text
+        assert load_task(load_config(file)).kind == "tokens"
+    frame.assign(what=["north sea", "south sea"] * 20).to_csv(tmp_path / "t.csv", index=False)
+    assert "source: table" in starter_yaml(tmp_path / "t.csv")
+
+
+def test_a_text_file_is_for_a_language_model(tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text("\n\n".join(f"page {i} of a book\n" * 90 for i in range(N)))
+    file = write_starter(tmp_path / "t.txt")
+    assert "objective: next_token  # inferred: the token that follows" in file.read_text()
+    assert load_task(load_config(file)).metric == "perplexity"
+
+
+def test_a_folder_of_pictures_gets_a_size_if_it_needs_one(tmp_path: Path) -> None:
+    for i in range(N):
+        (tmp_path / "p" / f"kind {i % 2}").mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 8), (i, 0, 0)).save(tmp_path / "p" / f"kind {i % 2}" / f"{i}.png")
+    text = starter_yaml(tmp_path / "p")
+    assert "source: images\n  path: p  # relative to this file; 40 rows, inputs of shape " in text
+    assert " size:" not in text
+    Image.new("RGB", (8, 8)).save(tmp_path / "p" / "kind 1" / "other.png")
+    file = write_starter(tmp_path / "p")
+    assert "  size: 64  # pixels a side; the pictures differ or are large\n" in file.read_text()
+    assert load_task(load_config(file)).input_shape == (3, 64, 64)
+
+
 def test_the_file_can_lie_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "sets").mkdir()
@@ -124,7 +161,7 @@ def test_nothing_is_written_for_data_that_cannot_be_measured(tmp_path: Path) -> 
     with pytest.raises(ConfigError, match=r"is not there\n    did you mean `t.csv`"):
         write_starter(tmp_path / "tt.csv")
     with pytest.raises(ConfigError, match=r"readable are .npz"):
-        write_starter(tmp_path / "t.txt")
+        write_starter(tmp_path / "t.xls")
     FRAME.rename(columns={"grade": ""}).to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(DataError, match=r"the last column of .* has no name; choose one with --la"):
         starter_yaml(tmp_path / "t.csv")

@@ -44,3 +44,42 @@ class Inputs:
     shape: tuple[int, ...]
     sizes: Mapping[str, int | tuple[int, ...]] = field(default_factory=dict)
     context: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def whole(inputs: Inputs, name: str) -> int:
+    """A size that is one whole number.
+
+    Raises:
+        ValueError: It is missing, or something else.
+    """
+    size = inputs.sizes.get(name)
+    if not isinstance(size, int):
+        raise ValueError(f"inputs of {inputs.kind} say `{name}`, a whole number, and not {size!r}")
+    return size
+
+
+def several(inputs: Inputs, name: str) -> tuple[int, ...]:
+    """A size that is a list; empty where it is missing.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    size = inputs.sizes.get(name, ())
+    if isinstance(size, int):
+        raise ValueError(f"inputs of {inputs.kind} say `{name}`, a list, and not {size!r}")
+    return tuple(size)
+
+
+def picture(inputs: Inputs) -> tuple[int, int, int]:
+    """Channels, height and width of pictures; those of two axes have one channel.
+
+    Raises:
+        ValueError: Neither two nor three axes.
+    """
+    if len(inputs.shape) not in (2, 3):
+        raise ValueError(
+            "it reads pictures, (channels, height, width) or (height, width), and an example "
+            f"here has the shape {inputs.shape}"
+        )
+    channels, height, width = (1, *inputs.shape)[-3:]
+    return channels, height, width

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,17 @@ from rankprobe.data.names import missing_name, paths
 from rankprobe.errors import ConfigError, DataError, Problem
 
 Pair = tuple[Any, Any]
+# From inputs (n, ...), their name and their holder to the fields of `Examples` that tell how they
+# are read.
+Reader = Callable[[NDArray[Any], str, str], Mapping[str, Any]]
 
 
-def read_arrays(config: TaskConfig) -> Examples:
+def read_arrays(config: TaskConfig, read: Reader | None = None) -> Examples:
     """Read ``data.path``.
+
+    Args:
+        config: Its data are an .npz file or a pair of .npy files.
+        read: What makes inputs of an array; by default, numbers are taken as they are.
 
     Raises:
         DataError: The file cannot be read or holds pickled objects.
@@ -44,17 +52,21 @@ def read_arrays(config: TaskConfig) -> Examples:
         loaded = [_load(path, stack) for path in files]
         if len(files) == 2:
             holder = ", ".join(path.name for path in files)
-            return examples_from_pairs((loaded[0], loaded[1]), config, holder=holder)
+            return examples_from_pairs((loaded[0], loaded[1]), config, holder=holder, read=read)
         archive, path = loaded[0], files[0]
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise DataError(f"{path} is not an .npz file; write it with numpy.savez")
         return examples_from_names(
-            archive.files, lambda name: _member(archive, name, path), config, path.name
+            archive.files, lambda name: _member(archive, name, path), config, path.name, read
         )
 
 
 def examples_from_names(
-    names: Sequence[str], get: Callable[[str], Any], config: TaskConfig, holder: str
+    names: Sequence[str],
+    get: Callable[[str], Any],
+    config: TaskConfig,
+    holder: str,
+    read: Reader | None = None,
 ) -> Examples:
     """Examples from named arrays.
 
@@ -64,6 +76,7 @@ def examples_from_names(
         config: Says which array is what; by default ``x`` and ``y``, and ``x_test``, ``y_test``,
             ``x_validation`` and ``y_validation`` where they are there.
         holder: Where the arrays are, for messages.
+        read: What makes inputs of an array; by default, numbers are taken as they are.
     """
     assert config.data is not None
     data, split = config.data, config.data.split
@@ -92,8 +105,9 @@ def examples_from_names(
         (named(x, "features"), named(y, "target")),
         config,
         holder=holder,
-        by=_divider(named(by, "split"), by, holder, in_time=bool(split.time)) if by else None,
+        by=divider(named(by, "split"), by, holder, in_time=bool(split.time)) if by else None,
         names=(x, y),
+        read=read,
         **pairs,
     )
 
@@ -107,8 +121,11 @@ def examples_from_pairs(
     validation: Pair | None = None,
     by: NDArray[Any] | None = None,
     names: tuple[str, str] = ("x", "y"),
+    read: Reader | None = None,
 ) -> Examples:
     """Examples from pairs of inputs (n, ...) and targets (n,) or (n, outputs).
+
+    ``read`` makes inputs of the arrays; by default, numbers are taken as they are.
 
     Raises:
         DataError: Lengths, shapes or types that do not fit each other.
@@ -134,17 +151,25 @@ def examples_from_pairs(
         )
     if x.size == 0:
         raise DataError(f"`{names[0]}` in {holder} holds nothing: its shape is {x.shape}")
+    fields = (read or partial(_numeric, config))(x, names[0], holder)
+    return Examples(
+        holder=holder, target=names[1], y=y, fixed=np.concatenate(fixed), by=by, **fields
+    )
+
+
+def _numeric(config: TaskConfig, x: NDArray[Any], name: str, holder: str) -> Mapping[str, Any]:
+    """Numbers as inputs of any shape."""
     standardize = config.data.standardize if config.data else "auto"
     pixels = x.dtype == np.uint8
     wanted: Scaling = "pixels" if pixels else "features"
     how = wanted if standardize is True or (pixels and standardize == "auto") else "none"
-    inputs = numbers(x, names[0], holder)
+    inputs = numbers(x, name, holder)
 
     def encode(rows: Sequence[Rows]) -> Encoded:
         parts, done = scaled([_flat(inputs[part]) for part in rows], how)
-        return parts, {names[0]: f"{_shape(x)} {'pixels' if pixels else 'numbers'}, {done}"}
+        return parts, {name: f"{_shape(x)} {'pixels' if pixels else 'numbers'}, {done}"}
 
-    return Examples(holder, names[1], y, np.concatenate(fixed), by, encode)
+    return {"encode": encode}
 
 
 def _two_divisions(own: list[str], by: str, part: str, config: TaskConfig, holder: str) -> Problem:
@@ -157,7 +182,7 @@ def _two_divisions(own: list[str], by: str, part: str, config: TaskConfig, holde
     )
 
 
-def _divider(values: Any, name: str, holder: str, *, in_time: bool) -> NDArray[Any]:
+def divider(values: Any, name: str, holder: str, *, in_time: bool) -> NDArray[Any]:
     """Values to divide by, none missing; times so that they sort as they follow each other.
 
     Raises:
@@ -185,6 +210,19 @@ def _divider(values: Any, name: str, holder: str, *, in_time: bool) -> NDArray[A
             f"the array `{name}` in {holder} holds no times: {str(error).splitlines()[0]}; write "
             "them as numbers, or like 2021-03-28"
         ) from None
+
+
+def read_archive(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of an .npz file.
+
+    Raises:
+        DataError: It cannot be read, is no such file, or holds Python objects.
+    """
+    with ExitStack() as stack:
+        archive = _load(path, stack)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise DataError(f"{path} is not an .npz file; write it with numpy.savez")
+        return {name: _member(archive, name, path) for name in archive.files}
 
 
 def _load(path: Path, stack: ExitStack) -> Any:

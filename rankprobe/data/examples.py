@@ -42,6 +42,8 @@ class Examples:
         metric: The metric where none is configured; by default accuracy or R².
         chosen: The objective where none is configured; by default inferred from the target.
         division: How ``fixed`` came about, in words, where the source divided by a rule.
+        alike: (n,) equal for examples that are to be in one split where they are divided at
+            random, such as copies of a text.
     """
 
     holder: str
@@ -56,6 +58,7 @@ class Examples:
     metric: str | None = None
     chosen: Objective | None = None
     division: str = ""
+    alike: NDArray[np.intp] | None = None
 
 
 def scaled(parts: Sequence[Inputs], how: Scaling) -> tuple[list[Inputs], str]:

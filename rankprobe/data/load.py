@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -18,18 +19,37 @@ from rankprobe.data.examples import TEST, Examples, Rows
 from rankprobe.data.names import missing_names
 from rankprobe.data.python import read_python
 from rankprobe.data.sklearn_sets import read_bundled
-from rankprobe.data.splits import described, divided
+from rankprobe.data.splits import described, divided, divided_apart
 from rankprobe.data.table import read_table
 from rankprobe.data.targets import Target, encoded_target
 from rankprobe.data.task import Objective, Split, Task
 from rankprobe.errors import ConfigError, DataError, Problem
 
 Source = Callable[[TaskConfig], Examples]
+
+
+def _later(module: str, function: str) -> Source:
+    """A source whose module is imported when it is first read."""
+
+    def read(config: TaskConfig) -> Examples:
+        source: Source = getattr(import_module(f"rankprobe.data.{module}"), function)
+        return source(config)
+
+    return read
+
+
 SOURCES: dict[str, Source] = {
     "arrays": read_arrays,
+    "images": _later("images", "read_images"),
+    "text": _later("text", "read_text"),
+    "tokens": _later("tokens", "read_tokens"),
+    "huggingface": _later("huggingface", "read_huggingface"),
     "table": read_table,
     "sklearn": read_bundled,
     "python": read_python,
+    "graphs": _later("graphs", "read_graphs"),
+    "series": _later("series", "read_series"),
+    "trajectories": _later("trajectories", "read_trajectories"),
 }
 MIN_ROWS = 10
 DEFAULT_METRIC = {"classification": "accuracy", "regression": "r2", "next_token": "perplexity"}
@@ -105,7 +125,14 @@ def _task(examples: Examples, config: TaskConfig) -> Task:
     )
     strata = target.y if target.objective == "classification" else None
     split = config.data.split if config.data else SplitConfig()
-    parts = divided(split, examples.fixed, examples.by, strata, examples.holder)
+    division = examples.division or described(
+        split, examples.fixed, examples.by, stratified=strata is not None
+    )
+    if examples.alike is not None and examples.by is None and not examples.division:
+        parts = divided_apart(split, examples.fixed, strata, examples.alike, examples.holder)
+        division += ", copies in one split" if "at random" in division else ""
+    else:
+        parts = divided(split, examples.fixed, examples.by, strata, examples.holder)
     flags = _checked_targets(target, parts, examples)
     inputs, done = examples.encode(parts)
     train, validation, test = (
@@ -138,8 +165,7 @@ def _task(examples: Examples, config: TaskConfig) -> Task:
         classes=target.classes,
         flags=flags,
         preprocessing={**done, examples.target: f"{target.objective}: {target.reason}"},
-        division=examples.division
-        or described(split, examples.fixed, examples.by, stratified=strata is not None),
+        division=division,
         kind=examples.kind,
         **form,
     )

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rankprobe.config_problems import nearest
-from rankprobe.errors import Problem
+from rankprobe.config_sources import table_suffix
+from rankprobe.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
+    from rankprobe.config import TaskConfig
     from rankprobe.config_data import DataConfig
 
 Where = Callable[..., str]
-_FOLDERS = ("images", "series", "trajectories")  # sources whose path may be a folder
+_FOLDERS = ("images", "series", "tokens", "trajectories")  # sources whose path may be a folder
 _COLUMNS = ("id", "time", "channel", "value", "smiles")
 
 
@@ -43,13 +45,28 @@ def missing_names(data: DataConfig, folder: Path, where: Where) -> Iterator[Prob
             yield Problem(f"the file `{path}` is not there", where(key), _neighbour(path))
     if absent or data.path is None or isinstance(data.path, tuple):
         return
-    known = names_in(folder / data.path)
-    if known is None:
-        return
-    what = "array" if Path(data.path).suffix.lower() == ".npz" else "column"
+    if (known := names_in(folder / data.path)) is not None:
+        yield from _missing(data, known, where)
+
+
+def check_columns(config: TaskConfig, known: list[str]) -> None:
+    """See that the columns that are named are there, in a table whose header was not looked at.
+
+    Raises:
+        ConfigError: Some are not.
+    """
+    assert config.data is not None
+    problems = list(_missing(config.data, known, lambda *keys: config.where("data", *keys)))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _missing(data: DataConfig, known: list[str], where: Where) -> Iterator[Problem]:
+    holder = str(data.path)
+    what = "array" if Path(holder).suffix.lower() == ".npz" else "column"
     for keys, name in _wanted(data):
         if name not in known:
-            yield missing_name(name, known, what, data.path, where(*keys))
+            yield missing_name(name, known, what, holder, where(*keys))
 
 
 def missing_name(name: str, known: list[str], what: str, holder: str, where: str) -> Problem:
@@ -76,7 +93,7 @@ def names_in(path: Path) -> list[str] | None:
             from pyarrow import parquet
 
             return [str(name) for name in parquet.read_schema(path).names]
-        if path.suffix.lower() not in (".csv", ".tsv"):
+        if table_suffix(path.name) not in (".csv", ".tsv"):
             return None
         from rankprobe.data.table import read_header
 
@@ -95,7 +112,7 @@ def _wanted(data: DataConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:
         yield from _listed((key,), getattr(data, key))
     for key in ("column", "group", "time"):
         yield from _listed(("split", key), getattr(data.split, key))
-    for key in ("test", "validation") if data.source == "arrays" else ():
+    for key in ("test", "validation") if data.source in ("arrays", "images") else ():
         part = getattr(data.split, key)
         yield from _listed(("split", key), part if isinstance(part, tuple) else None)
 

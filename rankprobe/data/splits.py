@@ -13,7 +13,7 @@ from rankprobe.errors import DataError
 
 DEFAULT_SHARES = {TEST: 0.2, VALIDATION: 0.1}
 NAMES = {TRAIN: "training", VALIDATION: "validation", TEST: "test"}
-_WORDS = {
+WORDS = {
     "train": TRAIN,
     "training": TRAIN,
     "validation": VALIDATION,
@@ -65,6 +65,39 @@ def divided(
     return rows[TRAIN], rows[VALIDATION], rows[TEST]
 
 
+def divided_apart(
+    split: SplitConfig,
+    fixed: NDArray[np.int8],
+    strata: NDArray[np.int64] | None,
+    alike: NDArray[np.intp],
+    holder: str,
+) -> tuple[Rows, Rows, Rows]:
+    """As `divided`, with examples that are alike in one split.
+
+    Shares are then of examples that differ. One that was given a split stays in it, whatever it
+    is like.
+
+    Args:
+        split: How to divide: by shares.
+        fixed: (n,) as for `divided`.
+        strata: (n,) as for `divided`; the first of several alike stands for all.
+        alike: (n,) equal for examples that are alike, at least 0.
+        holder: Where the examples come from, for messages.
+    """
+    own = -1 - np.arange(len(fixed))
+    codes = np.where(fixed == FREE, alike, own)
+    first, member = np.unique(codes, return_index=True, return_inverse=True)[1:]
+    order = np.argsort(first)  # so that without copies the division is that of `divided`
+    parts = divided(
+        split, fixed[first[order]], None, None if strata is None else strata[first[order]], holder
+    )
+    where = np.empty(len(first), dtype=np.int8)
+    for part, rows in enumerate(parts):
+        where[order[rows]] = part
+    train, validation, test = (np.flatnonzero(where[member] == p) for p in range(len(parts)))
+    return train, validation, test
+
+
 def described(
     split: SplitConfig, fixed: NDArray[np.int8], by: NDArray[Any] | None, *, stratified: bool
 ) -> str:
@@ -94,13 +127,13 @@ def described(
 def _words(by: NDArray[Any], column: str, holder: str) -> NDArray[np.int8]:
     """The splits that a column names."""
     words = [str(value).strip().lower() for value in by.tolist()]
-    strange = next((i for i, word in enumerate(words) if word not in _WORDS), None)
+    strange = next((i for i, word in enumerate(words) if word not in WORDS), None)
     if strange is not None:
         raise DataError(
             f"the split column `{column}` in {holder} holds {str(by[strange])!r} in row "
             f"{strange + 1}; write train, validation or test in every row"
         )
-    return np.array([_WORDS[word] for word in words], dtype=np.int8)
+    return np.array([WORDS[word] for word in words], dtype=np.int8)
 
 
 def _sizes(split: SplitConfig, where: NDArray[np.int8], *, cut_test: bool) -> dict[int, int]:

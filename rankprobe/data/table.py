@@ -6,7 +6,10 @@ stay, dates give their parts, few-valued text is one-hot, many-valued text is em
 
 from __future__ import annotations
 
+import gzip
+import json
 import warnings
+import zlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -17,6 +20,7 @@ from numpy.typing import NDArray
 
 from rankprobe.config import TaskConfig
 from rankprobe.config_data import DataConfig
+from rankprobe.config_sources import table_suffix
 from rankprobe.data.examples import FREE, Encoded, Examples, Inputs, Rows, scaled
 from rankprobe.data.names import paths
 from rankprobe.errors import DataError
@@ -36,20 +40,20 @@ def read_table(config: TaskConfig) -> Examples:
     assert config.data is not None
     data, path = config.data, paths(config.data, config.folder)[0]
     frame = read_frame(path)
-    targets = _listed(data.target) or [str(frame.columns[-1])]
+    targets = listed(data.target) or [str(frame.columns[-1])]
     split = data.split
     by = split.column or split.group or split.time
-    features = frame[_listed(data.features) or _features(frame, data, targets)]
+    features = frame[listed(data.features) or _features(frame, data, targets)]
     if features.shape[1] == 0:
         raise DataError(f"{path.name} has no columns beside the target")
-    columns = [_target_column(frame[name], name, config, path.name) for name in targets]
+    columns = [target_column(frame[name], name, config, path.name) for name in targets]
     standardize = data.standardize is not False
     return Examples(
         holder=path.name,
         target=", ".join(targets),
         y=columns[0] if len(columns) == 1 else np.stack(columns, axis=1),
         fixed=np.full(len(frame), FREE, dtype=np.int8),
-        by=_divider(frame[by], by, path.name, in_time=bool(split.time)) if by else None,
+        by=divider(frame[by], by, path.name, in_time=bool(split.time)) if by else None,
         encode=partial(_encoded, features, standardize, path.name),
     )
 
@@ -66,24 +70,19 @@ def read_frame(path: Path) -> pd.DataFrame:
     except ImportError:
         raise DataError(EXTRA) from None
     try:
-        if path.suffix.lower() == ".parquet":
-            frame = pd.read_parquet(path)
-            names = [str(name) for name in frame.columns]
-        else:
-            names = read_header(path)
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", pd.errors.ParserWarning)
-                frame = pd.read_csv(path, sep=_separator(path), index_col=False, low_memory=False)
+        frame, names = _as_stored(path)
     except pd.errors.EmptyDataError:
         raise DataError(f"{path} is empty") from None
     except UnicodeDecodeError:
         raise DataError(f"{path} is not UTF-8 text; save it as UTF-8") from None
     except pd.errors.ParserWarning:
         raise DataError(f"{path}: a row has more values than there are column names") from None
-    except (OSError, ValueError, pa.ArrowException) as error:
+    except (OSError, EOFError, ValueError, zlib.error, pa.ArrowException) as error:
         raise DataError(f"{path} cannot be read as a table: {str(error).strip()}") from None
     if twice := [name for name in names if names.count(name) > 1]:
         raise DataError(f"{path} has two columns named `{twice[0]}`; rename one of them")
+    if not names:
+        raise DataError(f"{path} is empty")
     if len(names) < 2:
         raise DataError(
             f"{path} has one column only, `{names[0]}`; columns are separated by commas in .csv "
@@ -91,6 +90,23 @@ def read_frame(path: Path) -> pd.DataFrame:
         )
     frame.columns = pd.Index(names)
     return frame.reset_index(drop=True)
+
+
+def _as_stored(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """A table and the names of its columns, whatever the format raises."""
+    import pandas as pd
+
+    if path.suffix.lower() == ".parquet":
+        frame = pd.read_parquet(path)
+    elif table_suffix(path.name) in (".jsonl", ".ndjson"):
+        frame = pd.DataFrame(_objects(path))
+    else:
+        names = read_header(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(path, sep=_separator(path), index_col=False, low_memory=False)
+        return frame, names
+    return frame, [str(name) for name in frame.columns]
 
 
 def read_header(path: Path) -> list[str]:
@@ -103,11 +119,28 @@ def read_header(path: Path) -> list[str]:
     return [str(name) for name in row.iloc[0]]
 
 
+def _objects(path: Path) -> list[dict[str, Any]]:
+    """The JSON object on each line, with no guess at dates or numbers in text."""
+    raw = path.read_bytes()
+    text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8-sig")
+    rows = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        try:
+            row = json.loads(line) if line.strip() else {}
+        except json.JSONDecodeError as error:
+            raise ValueError(f"line {number} is no JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise ValueError(f"line {number} is no JSON object, such as {{'text': ..., 'y': ...}}")
+        rows += [row] if row else []
+    return rows
+
+
 def _separator(path: Path) -> str:
-    return "\t" if path.suffix.lower() == ".tsv" else ","
+    return "\t" if table_suffix(path.name) == ".tsv" else ","
 
 
-def _listed(names: str | tuple[str, ...] | None) -> list[str]:
+def listed(names: str | tuple[str, ...] | None) -> list[str]:
+    """Names as a list: one, several or none."""
     return [names] if isinstance(names, str) else list(names or ())
 
 
@@ -121,7 +154,7 @@ def _features(frame: pd.DataFrame, data: DataConfig, targets: list[str]) -> list
     return [name for name in frame.columns if name not in roles]
 
 
-def _target_column(
+def target_column(
     column: pd.Series[Any], name: str, config: TaskConfig, holder: str
 ) -> NDArray[Any]:
     """A target as numbers, truth values or text, with nothing missing."""
@@ -161,7 +194,7 @@ def _check_stray_text(text: NDArray[Any], what: str) -> None:
         )
 
 
-def _divider(column: pd.Series[Any], name: str, holder: str, *, in_time: bool) -> NDArray[Any]:
+def divider(column: pd.Series[Any], name: str, holder: str, *, in_time: bool) -> NDArray[Any]:
     """Values to divide by; times as numbers that sort as they follow each other."""
     import pandas as pd
 

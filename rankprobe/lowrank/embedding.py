@@ -82,18 +82,11 @@ class LowRankEmbedding(LowRankLayer):
         """Rows, (..., width), of whole numbers, (...)."""
         if self.magnitude is None:
             rows = self.beta * F.embedding(index, self.weight)
-            factors = self._trained(index, _rows(self.A.t(), index))
+            factors = looked_up(self.A.t(), index, self.padding_idx)
             h = rows + self.scaling * (factors @ self.B.t())
         else:
-            h = self._trained(index, _rows(self.table(), index))
+            h = looked_up(self.table(), index, self.padding_idx)
         return h if self.norm is None else self.norm(h)
-
-    def _trained(self, index: Tensor, rows: Tensor) -> Tensor:
-        """Rows whose padding entry passes no gradient on."""
-        if self.padding_idx is None:
-            return rows
-        padding = (index == self.padding_idx).unsqueeze(-1)
-        return torch.where(padding, rows.detach(), rows)
 
     def initial(self, rank: int, *, seed: int, repeat: int) -> dict[str, Tensor]:
         """Initial A and B of a member; see the class."""
@@ -134,6 +127,19 @@ class TiedLinear(nn.Module):
         return h if self.bias is None else h + self.bias
 
 
-def _rows(table: Tensor, index: Tensor) -> Tensor:
-    """Rows of a table, (entries, width), in the form that a cohort computes fastest."""
-    return table.index_select(0, index.reshape(-1)).view(*index.shape, table.shape[-1])
+def looked_up(table: Tensor, index: Tensor, padding: int | None) -> Tensor:
+    """Rows of a table, in the form that is fast, and right, for the members of a cohort.
+
+    Args:
+        table: (entries, width).
+        index: (...) whole numbers.
+        padding: The entry that no gradient reaches.
+
+    Returns:
+        (..., width).
+    """
+    rows = table.index_select(0, index.reshape(-1)).view(*index.shape, table.shape[-1])
+    if padding is None:
+        return rows
+    absent = (index == padding).unsqueeze(-1)
+    return torch.where(absent, rows.detach(), rows)

@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
 from rankprobe.lowrank.attention import CohortAttention
 from rankprobe.lowrank.conv import Convolve, LowRankConv
+from rankprobe.lowrank.embedding import looked_up
 from rankprobe.lowrank.members import each_member, whole_cohort
 
 
@@ -156,6 +157,24 @@ class _CohortPool(nn.AdaptiveAvgPool2d):
         return whole_cohort(super().forward, x)
 
 
+class _CohortDropout(nn.Dropout):
+    """Dropout whose masks do not depend on the order in memory, as they do not under vmap."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Inputs of any shape, some set to zero."""
+        if not self.training or x.is_contiguous():
+            return super().forward(x)
+        return x * F.dropout(x.new_ones(x.shape), self.p)
+
+
+class _CohortEmbedding(nn.Embedding):
+    """A table of each member's own; torch's rule forgets the padding entry of the others."""
+
+    def forward(self, index: Tensor) -> Tensor:
+        """Rows, (..., width), of whole numbers, (...)."""
+        return looked_up(self.weight, index, self.padding_idx)
+
+
 _FORMS: dict[type[nn.Module], type[nn.Module]] = {
     nn.Conv1d: _CohortConv1d,
     nn.Conv2d: _CohortConv2d,
@@ -165,4 +184,6 @@ _FORMS: dict[type[nn.Module], type[nn.Module]] = {
     nn.BatchNorm3d: _CohortBatchNorm3d,
     nn.MultiheadAttention: CohortAttention,
     nn.AdaptiveAvgPool2d: _CohortPool,
+    nn.Dropout: _CohortDropout,
+    nn.Embedding: _CohortEmbedding,
 }

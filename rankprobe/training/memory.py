@@ -23,7 +23,9 @@ def out_of_memory(error: BaseException) -> bool:
 def activation_bytes(module: nn.Module, examples: Tensor, batch: int) -> int:
     """Bytes that training one member on a batch takes for activations, roughly.
 
-    What backward keeps is counted on a few examples, and taken to grow with their number.
+    What backward keeps is counted on a few examples and on half of them: part of it grows with
+    their number, and part does not, as in a network that computes a whole graph for any of its
+    nodes.
 
     Args:
         module: The network of a member; left as it is.
@@ -31,6 +33,27 @@ def activation_bytes(module: nn.Module, examples: Tensor, batch: int) -> int:
         batch: Examples in a batch.
     """
     module = copy.deepcopy(module).train()
+    n, half = len(examples), len(examples) // 2
+    total = _kept_bytes(module, examples.clone())
+    each = total / n
+    if half > 1:
+        grown = total - _kept_bytes(module, examples[:half].clone())
+        each = min(max(0.0, grown / (n - half)), each)
+    return int(_BESIDE * (total + each * (batch - n)))
+
+
+def values_per_example(module: nn.Module, examples: Tensor) -> int:
+    """Numbers by which the largest tensor of any layer, the input included, grows an example."""
+    whole = _sizes(module, examples)
+    if len(examples) == 1:
+        return max(whole)
+    one = _sizes(module, examples[:1])
+    grown = max(after - before for after, before in zip(whole, one, strict=True))
+    return max(1, -(-grown // (len(examples) - 1)))
+
+
+def _kept_bytes(module: nn.Module, examples: Tensor) -> int:
+    """Bytes that backward keeps, and of the outputs."""
     own = {p.untyped_storage().data_ptr() for p in [*module.parameters(), *module.buffers()]}
     kept: dict[int, int] = {}
 
@@ -45,17 +68,16 @@ def activation_bytes(module: nn.Module, examples: Tensor, batch: int) -> int:
         torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
     ):
         outputs = module(examples)
-    total = sum(kept.values()) + outputs.numel() * outputs.element_size()
-    return int(_BESIDE * total * batch / len(examples))
+    return sum(kept.values()) + int(outputs.numel() * outputs.element_size())
 
 
-def values_per_example(module: nn.Module, examples: Tensor) -> int:
-    """Numbers in the largest tensor that any layer gives for one example, its input included."""
-    largest = [examples.numel()]
+def _sizes(module: nn.Module, examples: Tensor) -> list[int]:
+    """Numbers in the examples, and in what each layer gives for them."""
+    sizes = [examples.numel()]
 
     def look(_module: nn.Module, _inputs: Any, output: Any) -> None:
         if isinstance(output, Tensor):
-            largest.append(output.numel())
+            sizes.append(output.numel())
 
     hooks = [layer.register_forward_hook(look) for layer in module.modules()]
     try:
@@ -64,4 +86,4 @@ def values_per_example(module: nn.Module, examples: Tensor) -> int:
     finally:
         for hook in hooks:
             hook.remove()
-    return -(-max(largest) // len(examples))
+    return sizes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -202,11 +203,14 @@ class Cohort:
     def _vmap_runs(self, x: Tensor) -> bool:
         kept = {name: stack.clone() for name, stack in self.statistics.items()}
         try:
-            with torch.no_grad(), self._attention:
+            with warnings.catch_warnings(), torch.no_grad(), self._attention:
+                # Of an operation that torch does member after member, the whole network is better
+                # run so.
+                warnings.filterwarnings("error", "There is a performance drop", UserWarning)
                 tensors = self._tensors()
                 dims = (None, *(0 for _ in tensors))
                 vmap(self._one, in_dims=dims, randomness="same")(x, *tensors)
-        except (RuntimeError, ValueError, NotImplementedError):
+        except (RuntimeError, ValueError, NotImplementedError, UserWarning):
             # A real fault shows up again, and as itself, when one member is run alone.
             return False
         finally:

@@ -14,6 +14,7 @@ from rankprobe.errors import DataError
 from studies.fetching.dataset import Arrays
 
 SMALL_TRAIN, SMALL_TEST = 1000, 200  # a class
+TINY_TRAIN, TINY_TEST = 200, 100
 PEOPLE, PHOTOGRAPHS = 40, 10
 FACE = (112, 92)
 _SEED = 0
@@ -45,9 +46,16 @@ def cifar10(*contents: bytes) -> Arrays:
 
 def cifar10_small(*contents: bytes) -> Arrays:
     """`SMALL_TRAIN` and `SMALL_TEST` pictures of each class, the latter of the official test."""
-    whole = cifar10(*contents)
-    train = _drawn(whole["y"], SMALL_TRAIN)
-    test = _drawn(whole["y_test"], SMALL_TEST)
+    return _part(cifar10(*contents), SMALL_TRAIN, SMALL_TEST)
+
+
+def cifar10_tiny(*contents: bytes) -> Arrays:
+    """The same with `TINY_TRAIN` and `TINY_TEST` pictures a class."""
+    return _part(cifar10(*contents), TINY_TRAIN, TINY_TEST)
+
+
+def _part(whole: Arrays, train_count: int, test_count: int) -> Arrays:
+    train, test = _drawn(whole["y"], train_count), _drawn(whole["y_test"], test_count)
     return {
         "x": whole["x"][train],
         "y": whole["y"][train],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 from studies.archives import Package
 from studies.fetching import (
@@ -76,6 +78,14 @@ def _keel(name: str, table: str, arrays: Callable[..., Arrays], number: int) -> 
 def _made(name: str, arrays: Callable[..., Arrays]) -> DataSet:
     """Data of the ordering study that a seed decides."""
     return arrays_set(None, (), arrays, f"ordering/data/{name}.npz", "made here, from a seed")
+
+
+def _played() -> tuple[bytes]:
+    """The episodes of the expert that the control study keeps, played anew."""
+    from studies.control.record import trajectories
+
+    with tempfile.TemporaryDirectory() as folder:
+        return (trajectories(Path(folder) / "trajectories.npz").read_bytes(),)
 
 
 DATA = {
@@ -152,6 +162,9 @@ DATA = {
         ("flowers/data/mobilenet_v2.pth",),
         "MobileNetV2 trained on ImageNet, "
         "https://download.pytorch.org/models/mobilenet_v2-b0353104.pth",
+    ),
+    "flowers-cifar": arrays_set(
+        _CIFAR, _CIFAR_FILES, pictures.cifar10_tiny, "flowers/data/cifar.npz", _CIFAR_OFFICIAL
     ),
     "icu": DataSet(
         Package(
@@ -239,6 +252,15 @@ DATA = {
         ("language/data/reviews.txt",),
         _IMDB_OFFICIAL,
         _WIKITEXT,
+    ),
+    "control": DataSet(
+        None,
+        (),
+        _played,
+        ("control/data/trajectories.npz",),
+        "made here: episodes of studies/control/expert.npz in HalfCheetah-v5 of gymnasium, "
+        "https://gymnasium.farama.org/environments/mujoco/half_cheetah/",
+        "HalfCheetah-expert, https://minari.farama.org/datasets/mujoco/halfcheetah/",
     ),
     "digits-ten": _keel("digits_ten", "optdigits", ordering.digits_ten, 80),
     "digits-3-8": _keel("digits_3_8", "optdigits", ordering.digits_pair, 80),

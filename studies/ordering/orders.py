@@ -15,6 +15,13 @@ from typing import Literal
 from rankprobe.records import MinimalRank, Result
 
 Judgement = Literal["holds", "unclear", "same", "contrary", "withheld"]
+JUDGED: Mapping[Judgement, str] = {
+    "holds": "holds",
+    "unclear": "unclear, intervals touch",
+    "same": "the same",
+    "contrary": "contrary",
+    "withheld": "no rank named",
+}
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from rankprobe.reporting.wording import duration, flag_sentence, minimal_words, 
 from studies.catalogue import NETWORK, ORDERING, OTHER_NETWORKS, Measurement
 from studies.markdown import not_measured, table
 from studies.ordering.orders import (
+    JUDGED,
     LATER,
     ORDERS,
     WITHOUT_SIGNAL,
-    Judgement,
     Order,
     judge,
     without_signal,
@@ -25,13 +25,6 @@ from studies.ordering.orders import (
 PICTURE = Path("ordering/results/ordering.png")
 TARGETS = ("0.9", "0.95", "0.99")
 _ALL = (*ORDERS, *LATER)
-_WORDS: dict[Judgement, str] = {
-    "holds": "holds",
-    "unclear": "unclear, intervals touch",
-    "same": "the same",
-    "contrary": "contrary",
-    "withheld": "no rank named",
-}
 
 
 def load(root: Path) -> dict[str, Result]:
@@ -68,7 +61,7 @@ def _held(orders: Sequence[Order], results: Mapping[str, Result]) -> tuple[int, 
     """How many orders hold at 95 %, and what became of the others, in brackets."""
     judged = [judge(results[order.lower], results[order.higher], "0.95") for order in orders]
     others = [
-        f"{order.lower} below {order.higher}: {_WORDS[judgement]}"
+        f"{order.lower} below {order.higher}: {JUDGED[judgement]}"
         for order, judgement in zip(orders, judged, strict=True)
         if judgement != "holds"
     ]
@@ -101,7 +94,7 @@ def _orders(root: Path) -> str:
         for target in TARGETS:
             pairs = [(r.get(order.lower), r.get(order.higher)) for r in networks.values()]
             judged = [
-                _WORDS[judge(lower, higher, target)] if lower and higher else "not measured yet"
+                JUDGED[judge(lower, higher, target)] if lower and higher else "not measured yet"
                 for lower, higher in pairs
             ]
             rows.append([f"{order.lower} below {order.higher}", _percent(target), *judged])

@@ -67,7 +67,7 @@ def test_a_function_of_the_users(tmp_path: Path) -> None:
         ("1 / 0", "own:make", "`own:make` cannot be imported: ZeroDivisionError: division by zero"),
         ("", "absent:make", "`absent:make` cannot be imported: ModuleNotFoundError"),
         ("def make(): raise OSError('no disk')", "own:make", "`own:make` failed: OSError: no disk"),
-        ("def make(): return x", "own:make", r"returned ndarray; return \(x, y\), or a dict"),
+        ("def make(): return x", "own:make", r"returned ndarray; return \(x, y\), a dict"),
     ],
 )
 def test_functions_that_do_not_serve(tmp_path: Path, code: str, factory: str, message: str) -> None:

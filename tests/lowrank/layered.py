@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +18,16 @@ def words(x: Tensor) -> Tensor:
     return (2 * x + WORDS / 2).long().clamp(0, WORDS - 1)
 
 
+# No bias stands before batch norm, which takes it away: its gradient is rounding alone, and AdamW
+# makes steps of it.
+
+
 class Pictures(nn.Module):
     """Strided, grouped, depthwise and dilated convolutions with batch norm and dropout."""
 
     def __init__(self, batch_norm: type[nn.Module] = nn.BatchNorm2d) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(2, 6, 3, padding=1, stride=2)
+        self.stem = nn.Conv2d(2, 6, 3, padding=1, stride=2, bias=False)
         self.norm = batch_norm(6)
         self.depthwise = nn.Conv2d(6, 6, 3, padding=1, groups=6, padding_mode="reflect")
         self.dropout = nn.Dropout(0.2)
@@ -60,16 +65,16 @@ class Signals(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv1d(3, 6, 3, padding=1, padding_mode="circular"),
+            nn.Conv1d(3, 6, 3, padding=1, padding_mode="circular", bias=False),
             nn.BatchNorm1d(6, momentum=None),
             nn.ReLU(),
             nn.Conv1d(6, 6, 3),
             nn.GroupNorm(2, 6),
             nn.PReLU(6),
-            nn.Conv1d(6, 5, 1),
+            nn.Conv1d(6, 5, 1, bias=False),
             nn.InstanceNorm1d(5, affine=True),
         )
-        self.hidden = nn.Linear(5, 6)
+        self.hidden = nn.Linear(5, 6, bias=False)
         self.norm = nn.BatchNorm1d(6, affine=False)
         self.out = nn.Linear(6, 3)
 
@@ -93,7 +98,7 @@ class Volumes(nn.Module):
 class Sequence(nn.Module):
     """Embedded tokens, read by a recurrent layer of two layers in both directions."""
 
-    def __init__(self, kind: type[nn.RNNBase] = nn.GRU, **settings: object) -> None:
+    def __init__(self, kind: Callable[..., nn.Module] = nn.GRU, **settings: Any) -> None:
         super().__init__()
         self.embed = nn.Embedding(WORDS, 5, padding_idx=0)
         self.rnn = kind(5, 4, num_layers=2, bidirectional=True, batch_first=True, **settings)
@@ -109,7 +114,7 @@ class Sequence(nn.Module):
 class Cells(nn.Module):
     """One cell after another."""
 
-    def __init__(self, kind: type[nn.RNNCellBase] = nn.GRUCell) -> None:
+    def __init__(self, kind: Callable[..., nn.Module] = nn.GRUCell) -> None:
         super().__init__()
         self.cell = kind(3, 5)
         self.head = nn.Linear(5, 3)
@@ -226,7 +231,7 @@ class Token(nn.Module):
         self.token = nn.Parameter(torch.zeros(1, 1, 4))
         self.scale = nn.Parameter(torch.ones(4))
         self.embed = nn.Linear(3, 4)
-        self.pair = nn.Bilinear(4, 4, 5)
+        self.spread = nn.ConvTranspose1d(4, 5, 2)
         self.head = nn.Linear(5, 3)
 
     def reset_parameters(self) -> None:
@@ -234,8 +239,8 @@ class Token(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = torch.tanh(self.embed(x)) * self.scale
-        token = self.token.expand(len(h), 1, -1)
-        outputs: Tensor = self.head(self.pair(token[:, 0], h.mean(1)))
+        h = torch.cat([self.token.expand(len(h), 1, -1), h], dim=1)
+        outputs: Tensor = self.head(self.spread(h.transpose(1, 2)).square().mean(2))
         return outputs
 
 
@@ -260,7 +265,7 @@ CASES = {
     "gru cell": Case(Cells, (4, 3), 3, False),
     "lstm cell": Case(lambda: Cells(nn.LSTMCell), (4, 3), 3, False),
     "rnn cell": Case(lambda: Cells(nn.RNNCell), (4, 3), 3, False),
-    "encoder": Case(Encoder, (5,)),
+    "encoder": Case(lambda: Encoder(0.0), (5,)),
     "cross attention": Case(CrossAttention, (4, 3)),
     "own attention": Case(OwnAttention, (4, 3)),
     "tied": Case(TiedHead, (5,), WORDS),

@@ -184,8 +184,8 @@ def test_all_tasks_share_their_settings() -> None:
         assert settings.pop("name") == measurement.name
         data = settings.pop("data")
         path = measurement.config().parent / data.pop("path")
-        assert measurement.fetched is not None
-        assert (path,) == tuple(ROOT / file for file in DATA[measurement.fetched].files)
+        (name,) = measurement.fetched
+        assert (path,) == tuple(ROOT / file for file in DATA[name].files)
         assert data == ({} if measurement.name.startswith("digits") else {"standardize": True})
     assert all(settings == files[0] for settings in files)
     assert files[0]["backbone"] == {"hidden": list(NETWORK)}

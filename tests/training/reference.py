@@ -23,6 +23,7 @@ from rankprobe.lowrank import attach, initial_state, reinitialised
 from rankprobe.lowrank.randomness import integer_seed, permutation
 from rankprobe.records import Member, Run
 from rankprobe.training import Score, TrainingData, TrainingProtocol, train
+from rankprobe.training.objectives import scored_outputs
 from tests.training.plain_layers import plain_twin
 
 
@@ -186,12 +187,12 @@ def solo(
     scored = {math.ceil(total * k / 8) for k in range(1, 9)}
     history: list[tuple[float, float]] = []
 
-    def outputs(x: Tensor) -> NDArray[Any]:
+    def outputs(x: Tensor, target: Tensor) -> NDArray[Any]:
         net.eval()
         with torch.no_grad():
             values: Tensor = net(x) * data.scale + data.shift
         net.train()
-        return values.numpy()
+        return scored_outputs(settings.objective, values[None], target)[0].numpy()
 
     with torch.random.fork_rng(devices=[]):
         for step in range(total):
@@ -200,8 +201,7 @@ def solo(
             rows = torch.from_numpy(order[batch * size : (batch + 1) * size])
             torch.manual_seed(integer_seed(["mask", settings.seed, member.repeat, step]))
             guess, truth = net(data.train_x[rows]), data.train_y[rows]
-            classes = settings.objective == "classification"
-            loss = F.cross_entropy(guess, truth) if classes else F.mse_loss(guess, truth)
+            loss = _loss(guess, truth)
             factor = (1 + math.cos(math.pi * step / total)) / 2
             for group in optimizer.param_groups:
                 group["lr"] = member.learning_rate * (
@@ -211,6 +211,14 @@ def solo(
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             if step + 1 in scored:
-                score = raw_score("validation", outputs(data.validation_x))
+                score = raw_score("validation", outputs(data.validation_x, data.validation_y))
                 history.append(((step + 1) / per_epoch, score.value))
-    return Solo(tuple(history), outputs(data.test_x), dict(net.named_parameters()))
+    return Solo(tuple(history), outputs(data.test_x, data.test_y), dict(net.named_parameters()))
+
+
+def _loss(guess: Tensor, truth: Tensor) -> Tensor:
+    """The mean loss of everything that there is to predict."""
+    if truth.is_floating_point():
+        there = ~truth.isnan()
+        return F.mse_loss(guess[there], truth[there])
+    return F.cross_entropy(guess.flatten(0, -2), truth.flatten(), ignore_index=-1)

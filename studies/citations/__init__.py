@@ -1,0 +1,1 @@
+"""Subjects of papers from their words and citations."""

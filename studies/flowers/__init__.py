@@ -1,0 +1,1 @@
+"""Many classes and few examples, and what frozen features are worth there."""

@@ -1,0 +1,1 @@
+"""Irregular clinical series, and how the minimal rank moves with the size of the state."""
