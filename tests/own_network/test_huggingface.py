@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def test_given_weights_are_where_everything_starts(tmp_path: Path, name: str) ->
     prefix = "" if MODELS[name][2].endswith(("LMHeadModel", "CausalLM")) else (
         f"{loaded.base_model_prefix}."
     )  # fmt: skip
-    shared = {key: value for key, value in inside.state_dict().items()}
+    shared = inside.state_dict()
     known = [key for key in body if prefix + key in shared]
     assert len(known) >= len(body) - 2  # but for a pooler that the model for a task has not
     for key in known:
@@ -103,7 +104,8 @@ def test_what_is_frozen_stays_frozen(tmp_path: Path, name: str) -> None:
         cohort = build_cohort(bench.backbone, members, bench.protocol, data.train_x[:2])
         before = frozen(cohort.module, cohort.stacks)
         for _ in range(3):
-            cohort.outputs(data.train_x[:12], 1).square().mean().backward()
+            loss = cohort.outputs(data.train_x[:12], 1).square().mean()
+            loss.backward()  # type: ignore[no-untyped-call]
             cohort.update(1.0)
     assert len(before) > 10
     assert frozen(cohort.module, cohort.stacks) == before
@@ -126,9 +128,10 @@ def test_random_projections_in_given_surroundings(tmp_path: Path) -> None:
     bench = prepare(config, task_for("pictures")).bench
     scaffold = bench.protocol.scaffold
     twin = attach(bench.backbone, rank=1, adapter=bench.protocol.adapter, scaffold=scaffold)
-    random, kept = [], []
+    random: list[str] = []
+    kept: list[str] = []
     for name, layer in adapted_layers(twin).items():
-        same = torch.equal(layer.weight, bench.backbone.get_submodule(name).weight)
+        same = torch.equal(layer.weight, bench.backbone.get_parameter(f"{name}.weight"))
         (kept if same else random).append(name)
         if not same:
             drawn = Scaffold().weight(name, tuple(layer.weight.shape))
@@ -186,9 +189,9 @@ def test_models_that_do_not_fit_the_task(tmp_path: Path) -> None:
     assert "read tokens or pictures here, not numbers of shape (8,)" in refused(
         config_for(vit), flat
     )
-    assert "cannot be read: ValueError: Unrecognized configuration class" in refused(
-        config_for(vit), texts
-    ).replace("\n", " ") or "vocab_size" in refused(config_for(vit), texts)
+    message = "is a model of the kind vit, and transformers has no model of that kind for texts"
+    assert message in refused(config_for(vit), texts)
+    assert "no model of that kind for pictures" in refused(config_for(bert), pictures)
 
 
 def test_models_that_cannot_be_read(tmp_path: Path) -> None:
@@ -224,7 +227,7 @@ def test_given_weights_need_the_models_own_tokens(tmp_path: Path) -> None:
     bert = saved("bert", tmp_path / "bert")
     tokenizer_file(bert, 40)
     words = np.random.default_rng(0).integers(2, 40, size=(60, 6))
-    rows = [f"{' '.join(f'w{i}' for i in row)},{'ab'[row[0] > 20]}" for row in words]
+    rows = [f"{' '.join(f'w{i}' for i in row)},{'ab'[int(row[0] > 20)]}" for row in words]
     (tmp_path / "t.csv").write_text("\n".join(["text,label", *rows]))
     data = {"source": "text", "path": str(tmp_path / "t.csv")}
 
@@ -245,6 +248,8 @@ def test_given_weights_need_the_models_own_tokens(tmp_path: Path) -> None:
     )
 
 
+# peft asks the library's models what they call by another name now
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing.:FutureWarning")
 @pytest.mark.parametrize(
     ("name", "adapter"),
     [
@@ -295,7 +300,6 @@ def fresh(config: Any, name: str) -> nn.Module:
 
 
 def test_a_measurement_ends_with_a_configuration_for_fine_tuning(tmp_path: Path) -> None:
-    from rankprobe.reporting.html import html_report  # noqa: F401
     from rankprobe.reporting.methods import methods_paragraph
 
     folder, task = saved("bert", tmp_path / "bert"), task_for("texts")
@@ -315,9 +319,10 @@ def test_a_measurement_ends_with_a_configuration_for_fine_tuning(tmp_path: Path)
 
     from rankprobe.reporting.tables import summary
 
-    console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    printed = io.StringIO()
+    console = Console(width=80, file=printed)
     console.print(summary(result))
-    text = console.export_text()
+    text = printed.getvalue()
     assert "peft.LoraConfig(\n    r=1,\n)" in text.replace(" \n", "\n")
     again = rankprobe.load_result(result.save(tmp_path / "saved"))
     assert again.lora == result.lora
@@ -338,7 +343,7 @@ def test_another_model_is_something_else(tmp_path: Path) -> None:
     save_file(weights, file, metadata={"format": "pt"})
     changed = prepare(config_for(tmp_path), task)
     assert changed.identity != first.identity
-    assert changed.identity | {"network": ""} == first.identity | {"network": ""}
+    assert {**changed.identity, "network": ""} == {**first.identity, "network": ""}
     drawn = {"backbone": {"init": "scaffold"}, "adapter": {"unadapted": "frozen"}}
     saved("bert", tmp_path)
     before = prepare(config_for(tmp_path, **drawn), task).identity

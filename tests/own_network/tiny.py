@@ -49,9 +49,9 @@ def task_for(reads: str, length: int = 10) -> Task:
     """A toy task: texts of two classes, tokens of a language, or pictures."""
     generator = np.random.default_rng(0)
     if reads == "pictures":
-        x = generator.normal(size=(60, 3, 8, 8)).astype(np.float32)
-        y = (x.mean(axis=(1, 2, 3)) > 0).astype(np.int64)
-        return _task("classification", x, y, 2, kind="numbers")
+        pixels = generator.normal(size=(60, 3, 8, 8)).astype(np.float32)
+        bright = (pixels.mean(axis=(1, 2, 3)) > 0).astype(np.int64)
+        return _task("classification", pixels, bright, 2, kind="numbers")
     x = generator.integers(2, 40, size=(60, length))
     sizes = {"vocabulary": 40}
     if reads == "tokens":
@@ -64,10 +64,12 @@ def task_for(reads: str, length: int = 10) -> Task:
 
 
 def _task(objective: Any, x: Any, y: Any, outputs: int, **form: Any) -> Task:
-    parts = (Split(x[rows], y[rows]) for rows in (slice(36), slice(36, 48), slice(48, None)))
+    train, validation, test = (
+        Split(x[rows], y[rows]) for rows in (slice(36), slice(36, 48), slice(48, None))
+    )
     metric = "perplexity" if objective == "next_token" else "accuracy"
     classes = ("no", "yes") if objective == "classification" else ()
-    return Task("toy", objective, metric, *parts, outputs, classes=classes, **form)
+    return Task("toy", objective, metric, train, validation, test, outputs, classes=classes, **form)
 
 
 def config_for(folder: Path, **settings: Any) -> TaskConfig:
