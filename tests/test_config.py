@@ -114,9 +114,13 @@ search: {ranks: [8, 1, 8, 2], repeats: 1, target: .5, floor: head, refine: false
         ({"name": "iris"}, "sklearn"),
         ({"factory": "module:make"}, "python"),
         ({"split": {"test": 0.3}}, "arrays"),
+        ({"path": "t.jsonl"}, "text"),
+        ({"path": "t.txt"}, "tokens"),
     ],
 )
 def test_the_source_is_inferred(folder: Path, data: dict[str, Any], source: str) -> None:
+    for name in ("t.jsonl", "t.txt"):
+        (folder / name).touch()
     config = config_from_settings({"data": data}, folder=folder, trust=True)
     assert config.data is not None
     assert config.data.source == source
@@ -325,8 +329,26 @@ def test_messages(folder: Path, line: str, message: str) -> None:
             ),
         ),
         (
+            "data: {source: text, path: letters.npz}",
+            (
+                "1: the source `text` cannot read `letters.npz` | readable are .csv, .tsv, .jsonl "
+                "and .parquet with a column of text"
+            ),
+        ),
+        (
             "data: {source: table, path: t.csv, grey: true}",
             "1: `data.grey` means nothing to the source `table` | remove it",
+        ),
+        (
+            "data: {source: huggingface, path: [letters.npz, t.csv]}",
+            "1: the source `huggingface` reads one file or folder, not 2 | join them, or name one",
+        ),
+        (
+            "data: {source: tokens, path: t.csv, split: {group: town}}",
+            (
+                "1: `data.split.group` needs data with named columns or arrays | give shares instead: "
+                "{test: 0.2, validation: 0.1}"
+            ),
         ),
         (
             "data: {source: tabel, path: t.csv}",
@@ -337,10 +359,11 @@ def test_messages(folder: Path, line: str, message: str) -> None:
             ),
         ),
         (
-            "data: letters.txt",
+            "data: letters.xls",
             (
-                "1: the source `arrays` cannot read `letters.txt` | readable are "
-                ".npz or a pair of .npy (arrays), and .csv, .tsv or .parquet (table)"
+                "1: the source `arrays` cannot read `letters.xls` | readable are "
+                ".npz or a pair of .npy (arrays), and .csv, .tsv or .parquet (table); for others, "
+                "name the `source`"
             ),
         ),
         (
@@ -348,7 +371,7 @@ def test_messages(folder: Path, line: str, message: str) -> None:
             (
                 "1: the source `table` cannot read "
                 "`letters.npz` | readable are .npz or a pair of .npy (arrays), and .csv, .tsv or "
-                ".parquet (table)"
+                ".parquet (table); for others, name the `source`"
             ),
         ),
         (
@@ -472,7 +495,7 @@ def test_messages(folder: Path, line: str, message: str) -> None:
 )
 def test_messages_about_data(folder: Path, data: str, message: str) -> None:
     (folder / "x.npy").touch()
-    (folder / "letters.txt").touch()
+    (folder / "letters.xls").touch()
     assert problems(folder, f"{data}\n", trust="a.b" in data) == [message]
 
 

@@ -49,6 +49,7 @@ SOURCES: dict[str, Source] = {
     "python": read_python,
     "graphs": _later("graphs", "read_graphs"),
     "series": _later("series", "read_series"),
+    "trajectories": _later("trajectories", "read_trajectories"),
 }
 MIN_ROWS = 10
 DEFAULT_METRIC = {"classification": "accuracy", "regression": "r2", "next_token": "perplexity"}

@@ -112,7 +112,7 @@ def _wanted(data: DataConfig) -> Iterator[tuple[tuple[str | int, ...], str]]:
         yield from _listed((key,), getattr(data, key))
     for key in ("column", "group", "time"):
         yield from _listed(("split", key), getattr(data.split, key))
-    for key in ("test", "validation"):
+    for key in ("test", "validation") if data.source in ("arrays", "images") else ():
         part = getattr(data.split, key)
         yield from _listed(("split", key), part if isinstance(part, tuple) else None)
 

@@ -30,7 +30,7 @@ def read_python(config: TaskConfig) -> Examples:
     assert config.data is not None
     assert config.data.factory is not None
     factory = config.data.factory
-    function = _function(factory, config.folder)
+    function = user_function(factory, config.folder)
     try:
         made = function()
     except Exception as error:
@@ -49,7 +49,14 @@ def read_python(config: TaskConfig) -> Examples:
     )
 
 
-def _function(factory: str, folder: Path) -> Callable[[], Any]:
+def user_function(factory: str, folder: Path) -> Callable[..., Any]:
+    """The function that ``module:function`` names, from a file in the folder or any module.
+
+    Only call this with the user's consent: it runs their code.
+
+    Raises:
+        DataError: There is no such function.
+    """
     name, _, attribute = factory.partition(":")
     file = folder / f"{name.replace('.', '/')}.py"
     try:

@@ -35,7 +35,7 @@ def read_tokens(config: TaskConfig) -> Examples:
     """Read ``data.path``: files, or a folder of .txt files.
 
     Files of a folder that are named after splits, such as train.txt and test.txt, are these
-    splits; others are divided by document.
+    splits; others are divided by document, and shares are of documents, however long they are.
 
     Raises:
         DataError: A file is no text, or has too few documents to divide.

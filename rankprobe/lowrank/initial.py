@@ -53,9 +53,9 @@ def reinitialised(
 ) -> nn.Module:
     """A copy with initial values for full training, drawn from (seed, repeat).
 
-    Layers start as their own ``reset_parameters`` has it, a layer with parts after them; those
-    that ``scaffold`` keeps start from the weights that the network came with. The head is always
-    drawn anew.
+    Layers start as their own ``reset_parameters`` has it, a layer with parts after them; models
+    of the transformers library as their ``_init_weights`` has it. Those that ``scaffold`` keeps
+    start from the weights that the network came with; the head is always drawn anew.
 
     Args:
         module: The network; left as it is.
@@ -79,6 +79,7 @@ def reinitialised(
             _reset(layer)
         for layer in reversed([layer for layer in layers if layer not in set(whole)]):
             _reset(layer)
+        _reset_as_transformers(module, set(layers))
     return module
 
 
@@ -163,3 +164,20 @@ def _reset(layer: nn.Module) -> None:
         if callable(reset):
             reset()
             return
+
+
+def _reset_as_transformers(module: nn.Module, layers: set[nn.Module]) -> None:
+    """Draw weights as a model of the transformers library does, known by its looks."""
+    done: set[nn.Module] = set()
+    for model in module.modules():
+        rule = getattr(model, "_init_weights", None)
+        if model in done or not callable(rule) or not hasattr(model, "config"):
+            continue
+        parts = list(model.modules())
+        done.update(parts)
+        for layer in parts:
+            if layer in layers:
+                for parameter in layer.parameters(recurse=False):
+                    # Set when weights are loaded, and then they are not drawn.
+                    parameter.__dict__.pop("_is_hf_initialized", None)
+                rule(layer)

@@ -67,13 +67,13 @@ def layer_kinds(module: nn.Module) -> dict[str, Kind]:
     found: dict[str, Kind] = {}
     inside: tuple[str, ...] = ()
     for name, layer in module.named_modules():
-        if inside and name.startswith(inside):
+        if name.startswith(inside):
             continue
         value = kind(layer)
         if value is not None:
             found[name] = value
-            if value in ("linear", "convolution", "embedding", "several maps") and name:
-                inside = (*inside, f"{name}.")
+            if value in ("linear", "convolution", "embedding", "several maps"):
+                inside = (*inside, f"{name}." if name else "")
     return found
 
 

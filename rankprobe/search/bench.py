@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from rankprobe.search.cohorts import Cohort, compose
 from rankprobe.statistics.metrics import METRICS, standard_error
 from rankprobe.training import Score, TrainingData, TrainingProtocol, train
 from rankprobe.training.loop import batches_per_epoch
+from rankprobe.training.rollout import Rollouts
 from rankprobe.training.trainees import draws_masks
 
 Tick = Callable[[int], None]
@@ -54,9 +55,12 @@ class Bench:
 
     def training_data(self) -> TrainingData:
         """The task as tensors on the protocol's device."""
-        return TrainingData.of(
+        data = TrainingData.of(
             self.task, device=self.protocol.device, weights=self.protocol.class_weights
         )
+        if self.task.metric != "episode_return":
+            return data
+        return replace(data, rollout=Rollouts(self.task, data, self))
 
     def train(self, members: Sequence[Member], tick: Tick | None = None) -> tuple[Run, ...]:
         """Train a cohort, or a baseline alone."""

@@ -70,9 +70,7 @@ def prepare(config: TaskConfig, task: Task, *, device: str = "auto") -> Setup:
         ConfigError: Ranks that the network has no use for, a device that is not there.
     """
     backbone = built_backbone(config, task)
-    adapter = Adapter(
-        **config.adapter.model_dump(exclude={"embeddings", "layers", "others", "unadapted"})
-    )
+    adapter = Adapter(**config.adapter.model_dump())
     protocol = TrainingProtocol(
         objective=task.objective,
         adapter=adapter,

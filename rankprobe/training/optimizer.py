@@ -86,7 +86,7 @@ class CohortAdamW:
 
 def _clip(gradients: Sequence[Tensor], largest: float) -> None:
     """Scale each member's gradient down to a norm, as `torch.nn.utils.clip_grad_norm_` does."""
-    squares = [gradient.flatten(1).square().sum(dim=1) for gradient in gradients]
+    squares = [gradient.reshape(len(gradient), -1).square().sum(dim=1) for gradient in gradients]
     factors = (largest / (torch.stack(squares).sum(dim=0).sqrt() + 1e-6)).clamp_max(1.0)
     for gradient in gradients:
         gradient.mul_(factors.view(-1, *(1 for _ in gradient.shape[1:])))

@@ -69,7 +69,7 @@ class TestEveryNetwork:
 
     def test_adapted_and_frozen_embeddings(self, name: str) -> None:
         for embeddings in ("adapter", "frozen"):
-            settings = protocol(adapter=Adapter(embeddings=embeddings, beta="fixed"))  # type: ignore[arg-type]
+            settings = protocol(adapter=Adapter(embeddings=embeddings, beta="fixed"))
             assert_equals_solo(CASES[name], MIXED[:2], settings)
 
     def test_given_weights(self, name: str) -> None:

@@ -74,6 +74,25 @@ def _graphs(folder: Path) -> str:
     return "data: {source: graphs, path: m.csv, smiles: smiles}"
 
 
+def _nodes(folder: Path) -> str:
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(id=np.arange(80), y=Y)
+    frame.to_csv(folder / "n.csv", index=False)
+    ends = {"source": np.arange(79), "target": np.arange(1, 80)}
+    pd.DataFrame(ends).to_csv(folder / "e.csv", index=False)
+    return "data: {source: graphs, path: n.csv, edges: e.csv}"
+
+
+def _trajectories(folder: Path) -> str:
+    np.savez(
+        folder / "t.npz",
+        observations=RNG.normal(size=(120, 3)),
+        actions=RNG.normal(size=(120, 2)),
+        rewards=RNG.normal(size=120),
+        timeouts=np.arange(1, 121) % 8 == 0,
+    )
+    return "data: {source: trajectories, path: t.npz, length: 4}"
+
+
 # By case: a source, or one of several ways to write its data.
 WRITERS: dict[str, Callable[[Path], str]] = {
     "arrays": _arrays,
@@ -83,6 +102,8 @@ WRITERS: dict[str, Callable[[Path], str]] = {
     "python": _python,
     "series": _series,
     "graphs": _graphs,
+    "graphs/nodes": _nodes,
+    "trajectories": _trajectories,
 }
 
 
@@ -95,8 +116,10 @@ DAMAGED = {
     "python": "",
     "series": "s.csv",
     "graphs": "m.csv",
+    "graphs/nodes": "n.csv",
+    "trajectories": "t.npz",
 }
-INDICES = ("graphs",)  # sources whose inputs are whole numbers
+INDICES = ("graphs", "graphs/nodes")  # sources whose inputs are whole numbers
 
 
 def configured(folder: Path, source: str, more: str = "") -> TaskConfig:
@@ -126,6 +149,9 @@ def test_the_task_is_sound(tmp_path: Path, source: str) -> None:
     if source == "tokens":
         assert loaded.objective == "next_token"
         assert loaded.outputs == loaded.sizes["vocabulary"]
+    elif source == "trajectories":
+        assert (loaded.objective, loaded.metric) == ("regression", "mse")
+        assert loaded.outputs == loaded.sizes["actions"]
     else:
         assert loaded.objective == "classification"
         assert loaded.outputs == len(loaded.classes) > 1
@@ -133,7 +159,7 @@ def test_the_task_is_sound(tmp_path: Path, source: str) -> None:
     for split in (loaded.train, loaded.validation, loaded.test):
         whole = words or source in INDICES
         assert split.x.dtype == (np.int64 if whole else np.float32)
-        assert split.y.dtype == np.int64
+        assert split.y.dtype == (np.float32 if loaded.objective == "regression" else np.int64)
         assert split.x.flags.c_contiguous
         assert split.x.shape[1:] == loaded.input_shape
         assert len(split) == len(split.x) == len(split.y) > 0
@@ -183,8 +209,8 @@ def test_the_split_seed_changes_the_task(tmp_path: Path, source: str) -> None:
 
 
 def test_the_objective_can_be_set(tmp_path: Path, source: str) -> None:
-    if source in ("sklearn", "images/folders", "tokens"):
-        pytest.skip("its classes are names, or it is for language models")
+    if source in ("sklearn", "images/folders", "tokens", "trajectories"):
+        pytest.skip("its classes are names, or it has an objective of its own")
     loaded = task(tmp_path, source, "metric: mse\n")
     assert (loaded.objective, loaded.metric, loaded.classes) == ("regression", "mse", ())
     assert loaded.train.y.dtype == np.float32

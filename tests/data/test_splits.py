@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rankprobe.config_data import SplitConfig
 from rankprobe.data.examples import FREE, TEST, VALIDATION, Rows
-from rankprobe.data.splits import described, divided, shuffled
+from rankprobe.data.splits import described, divided, divided_apart, shuffled
 from rankprobe.errors import DataError
 
 
@@ -212,3 +212,25 @@ def test_the_division_in_words(
 
 def test_without_classes_no_shares_are_kept() -> None:
     assert described(SplitConfig(), free(9), None, stratified=False) == "at random, seed 0"
+
+
+def test_examples_that_are_alike_are_divided_as_one() -> None:
+    strata = np.arange(60) % 3
+    plain = divided(SplitConfig(), free(60), None, strata, "t.csv")
+    apart = divided_apart(SplitConfig(), free(60), strata, np.arange(60)[::-1], "t.csv")
+    assert all(np.array_equal(a, b) for a, b in zip(plain, apart, strict=True))
+    alike = np.tile(np.arange(60), 3)[::-1]
+    parts = divided_apart(SplitConfig(), free(180), np.tile(strata, 3), alike, "t.csv")
+    assert [len(part) for part in parts] == [126, 18, 36]
+    assert sorted(np.concatenate(parts)) == list(range(180))
+    assert sum(len(set(alike[part])) for part in parts) == 60
+
+
+def test_examples_that_were_given_a_split_stay_in_it() -> None:
+    fixed = free(40)
+    fixed[30:] = TEST
+    train, validation, test = divided_apart(
+        SplitConfig(), fixed, None, np.zeros(40, dtype=np.intp) + np.arange(40) // 2 % 15, "t.csv"
+    )
+    assert list(test) == list(range(30, 40))
+    assert len(train) + len(validation) == 30

@@ -207,6 +207,17 @@ def test_a_document_and_its_copies_are_in_one_split(tmp_path: Path) -> None:
     assert task.flags == ()
 
 
+def test_tokens_are_learned_from_training_documents_alone(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "train.txt").write_text("\n\n".join(sentences()))
+    tasks = []
+    for word in ("film", "zebra"):
+        (tmp_path / "p" / "test.txt").write_text("\n\n".join(f"{word} {i}" * 9 for i in range(9)))
+        tasks.append(read(tmp_path, "tokens", "p", length=16))
+    assert np.array_equal(tasks[0].train.x, tasks[1].train.x)
+    assert (tasks[1].test.x == 1).any()  # the z that no training text holds
+
+
 def test_files_named_after_splits_are_these(tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
     for name, rows in (("train", slice(0, 60)), ("valid", slice(60, 70)), ("test", slice(70, N))):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -97,7 +98,7 @@ class Volumes(nn.Module):
 class Sequence(nn.Module):
     """Embedded tokens, read by a recurrent layer of two layers in both directions."""
 
-    def __init__(self, kind: type[nn.RNNBase] = nn.GRU, **settings: object) -> None:
+    def __init__(self, kind: Callable[..., nn.Module] = nn.GRU, **settings: Any) -> None:
         super().__init__()
         self.embed = nn.Embedding(WORDS, 5, padding_idx=0)
         self.rnn = kind(5, 4, num_layers=2, bidirectional=True, batch_first=True, **settings)
@@ -113,7 +114,7 @@ class Sequence(nn.Module):
 class Cells(nn.Module):
     """One cell after another."""
 
-    def __init__(self, kind: type[nn.RNNCellBase] = nn.GRUCell) -> None:
+    def __init__(self, kind: Callable[..., nn.Module] = nn.GRUCell) -> None:
         super().__init__()
         self.cell = kind(3, 5)
         self.head = nn.Linear(5, 3)

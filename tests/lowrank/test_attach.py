@@ -23,6 +23,7 @@ from rankprobe.lowrank import (
     initial_state,
     largest_useful_rank,
 )
+from tests.lowrank.layered import Token
 from tests.lowrank.networks import Nested, Recurrent, Shared, medium
 
 
@@ -209,7 +210,7 @@ class TestRanks:
 class TestInitialState:
     def state(self, rank: int, attached: int, **keys: int) -> dict[str, Tensor]:
         twin = attach(Nested(), rank=attached, adapter=Adapter(b_init="kaiming"))
-        return initial_state(twin, rank, **{"seed": 0, "repeat": 0, **keys})[0]
+        return initial_state(twin, rank, seed=keys.get("seed", 0), repeat=keys.get("repeat", 0))[0]
 
     def test_does_not_know_the_rank_of_the_cohort(self) -> None:
         ours, theirs = self.state(2, attached=2), self.state(2, attached=7)
@@ -249,52 +250,64 @@ class TestInitialState:
             assert values.std().item() == pytest.approx(1 / 20 / math.sqrt(3), rel=0.1)
 
 
-class Parametric(nn.Module):
-    """A weight that belongs to no layer."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gate = nn.Parameter(torch.ones(3))
-        self.head = nn.Linear(4, 3)
-
-
 class TestErrors:
     @pytest.mark.parametrize(
         ("module", "named"),
         [
             (
-                lambda: nn.Sequential(nn.Conv1d(1, 2, 3), nn.Embedding(3, 2), nn.Linear(4, 3)),
-                "0 (Conv1d), 1 (Embedding)",
+                lambda: nn.Sequential(
+                    nn.ConvTranspose1d(1, 2, 3), nn.EmbeddingBag(3, 2), nn.Linear(4, 3)
+                ),
+                "0 (ConvTranspose1d), 1 (EmbeddingBag)",
+            ),
+            (lambda: nn.Sequential(nn.Bilinear(4, 4, 2), nn.Linear(2, 3)), "0 (Bilinear)"),
+            (
+                lambda: nn.Sequential(nn.MultiheadAttention(4, 2, add_bias_kv=True)),
+                "0 (MultiheadAttention with add_bias_kv or add_zero_attn)",
             ),
             (
-                lambda: nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 3)),
-                "1 (BatchNorm1d)",
+                lambda: nn.Sequential(nn.LSTM(4, 3, proj_size=2), nn.Linear(4, 3)),
+                "0 (LSTM with projections)",
             ),
             (
-                lambda: nn.Sequential(nn.BatchNorm1d(4, affine=False), nn.Linear(4, 3)),
-                "0 (BatchNorm1d)",
+                lambda: nn.Sequential(nn.LazyLinear(3)),
+                "0 (LazyLinear whose shape is not known yet: run the network once)",
             ),
-            (lambda: nn.Sequential(nn.MultiheadAttention(4, 2)), "0 (MultiheadAttention)"),
-            (lambda: nn.Sequential(nn.GRU(4, 2), nn.Linear(4, 3)), "0 (GRU)"),
-            (Parametric, "the network itself (Parametric)"),
+            (
+                lambda: nn.Sequential(nn.Embedding(3, 2, scale_grad_by_freq=True), nn.Linear(2, 3)),
+                "0 (Embedding with scale_grad_by_freq)",
+            ),
+            (Token, "the network itself (Token: token), spread (ConvTranspose1d)"),
         ],
-        ids=["several", "batch_norm", "statistics", "attention", "recurrent", "parameter"],
+        ids=["several", "bilinear", "attention", "recurrent", "lazy", "embedding", "parameter"],
     )
-    def test_layers_that_cannot_be_adapted_are_named(
+    def test_what_cannot_be_adapted_is_named(
         self, module: Callable[[], nn.Module], named: str
     ) -> None:
         with pytest.raises(ConfigError) as error:
             attach(module(), rank=1)
         assert str(error.value) == (
-            "these layers have weights or running statistics but no low-rank form yet: "
-            f"{named}; only linear layers are adapted"
+            f"these layers or parameters have no low-rank form: {named}; write `adapter: "
+            "{unadapted: frozen}` to freeze them, or `{unadapted: trained}` to train them in full"
         )
 
-    def test_no_linear_layer(self) -> None:
+    @pytest.mark.parametrize("unadapted", ["refused", "trained"])
+    def test_sparse_tables_are_refused_whatever_is_asked(self, unadapted: Any) -> None:
+        net = nn.Sequential(nn.Embedding(3, 4, sparse=True), nn.Linear(4, 3))
+        with pytest.raises(ConfigError) as error:
+            attach(net, rank=1, adapter=Adapter(unadapted=unadapted))
+        assert str(error.value) == (
+            "these tables have sparse gradients or a largest norm, and can neither be adapted nor "
+            "trained in a cohort: 0 (Embedding with sparse); make them without `sparse` and "
+            "`max_norm`"
+        )
+
+    def test_no_layer_to_adapt(self) -> None:
         with pytest.raises(ConfigError) as error:
             attach(nn.Sequential(nn.Flatten(), nn.ReLU()), rank=1)
         assert str(error.value) == (
-            "the network has no linear layer, and only linear layers are adapted"
+            "the network has no layer with a weight matrix to adapt: no linear layer, no "
+            "convolution, no recurrent layer, no attention and no embeddings"
         )
 
     def test_no_such_head(self) -> None:
@@ -302,4 +315,25 @@ class TestErrors:
             attach(mlp((4,), 3, hidden=(5,)), rank=1, head="output")
         assert str(error.value) == (
             "the network has no linear layer named `output`; there is: hidden0, head"
+        )
+
+    def test_names_that_no_layer_has(self) -> None:
+        adapter = Adapter(layers=("blocks.*", "stem.projct"))
+        with pytest.raises(ConfigError) as error:
+            attach(Nested(), rank=1, adapter=adapter)
+        assert str(error.value) == (
+            "`adapter.layers` names `stem.projct`, which no layer is called\n"
+            "    nearest: stem.project"
+        )
+        with pytest.raises(ConfigError, match=r"`backbone.random` names `nowhere`"):
+            attach(Nested(), rank=1, scaffold=Scaffold(init="mixed", random=("nowhere",)))
+
+    def test_ties_other_than_heads_to_embeddings(self) -> None:
+        net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 2))
+        net[1].weight = net[0].weight
+        with pytest.raises(ConfigError) as error:
+            attach(net, rank=1)
+        assert str(error.value) == (
+            "these layers share one weight: 0, 1; only linear layers can share theirs, with a "
+            "table of embeddings"
         )

@@ -60,6 +60,7 @@ def test_adapter_equals_merged_dense_weight(
     x = torch.randn(11, 2, D_IN, dtype=torch.float64)
     expected = x @ matrix.T
     if made.norm is not None:
+        assert isinstance(made.norm, nn.LayerNorm)
         expected = F.layer_norm(expected, (D_OUT,), made.norm.weight, made.norm.bias)
     if made.bias is not None:
         expected = expected + made.bias
@@ -124,6 +125,10 @@ def test_defaults_are_those_of_the_contract() -> None:
         "bias": "none",
         "layer_norm": False,
         "dora": False,
+        "embeddings": "trained",
+        "layers": None,
+        "others": "frozen",
+        "unadapted": "refused",
     }
 
 

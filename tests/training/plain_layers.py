@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -74,7 +73,7 @@ class Dense(nn.Module):
 class PlainSingle(Dense):
     """A convolution, a table of embeddings or a transposed linear layer."""
 
-    def __init__(self, original: nn.Module, *arguments: Any) -> None:
+    def __init__(self, original: Any, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.held = (copy.deepcopy(original).double(),)
 
@@ -82,7 +81,7 @@ class PlainSingle(Dense):
         (original,), matrix = self.held, self.matrix()
         if isinstance(original, nn.Embedding):
             h = F.embedding(x, matrix, original.padding_idx)
-            return h if self.norm is None else self.norm(h)
+            return self.normed(h, 0)
         if not isinstance(original, nn.Conv1d | nn.Conv2d | nn.Conv3d):
             return self.normed(x @ matrix.T, 0)
         h = functional_call(original, {"weight": matrix, "bias": torch.zeros_like(self.bias)}, x)
@@ -92,7 +91,7 @@ class PlainSingle(Dense):
 class PlainSeveral(nn.Module):
     """torch's own recurrent layer or attention, with the weights of its maps."""
 
-    def __init__(self, original: nn.Module, maps: Mapping[str, Dense]) -> None:
+    def __init__(self, original: nn.Module, maps: Mapping[str, nn.Module]) -> None:
         super().__init__()
         self.held = (copy.deepcopy(original).double(),)
         for name, each in maps.items():
@@ -101,19 +100,23 @@ class PlainSeveral(nn.Module):
         self.in_proj_bias, self._qkv_same_embed_dim = None, False
 
     def forward(self, *inputs: Any, **settings: Any) -> Any:
-        (original,), maps = self.held, dict(self.named_children())
+        (original,) = self.held
         weights, biases = {}, {}
-        for name, each in maps.items():
-            dense = isinstance(each, Dense)
-            weights[name] = each.matrix() if dense else each.weight
-            biases[name] = each.bias
+        for name, each in self.named_children():
+            if isinstance(each, Dense):
+                weights[name], biases[name] = each.matrix(), each.bias
+            else:
+                weights[name], biases[name] = (
+                    each.get_parameter("weight"),
+                    each.get_parameter("bias"),
+                )
         if not isinstance(original, nn.MultiheadAttention):
             tensors = {f"weight_{name}": value for name, value in weights.items()}
             tensors |= {f"bias_{name}": value for name, value in biases.items()}
         else:
             three = [weights[f"{letter}_proj"] for letter in "qkv"]
             tensors = {f"{letter}_proj_weight": w for letter, w in zip("qkv", three, strict=True)}
-            if original.in_proj_weight is not None:
+            if original._qkv_same_embed_dim:
                 tensors = {"in_proj_weight": torch.cat(three)}
             tensors["in_proj_bias"] = torch.cat([biases[f"{letter}_proj"] for letter in "qkv"])
             tensors["out_proj.weight"] = weights["out_proj"]
@@ -151,36 +154,8 @@ def plain_twin(
     scaffold: Scaffold = settings.scaffold.sibling(member.scaffold)
     twin = attach(backbone, rank=rank, adapter=adapter, scaffold=scaffold)
     start, _ = initial_state(twin, rank, seed=settings.seed, repeat=member.repeat, full=full)
-    net = copy.deepcopy(backbone)
-    made: dict[str, Dense] = {}
-    for name, layer in twin.named_modules():
-        prefix = f"{name}." if name else ""
-        if isinstance(layer, LowRankLayer):
-            arguments = (layer, rank, adapter, isinstance(layer, LowRankEmbedding))
-            inside = re.fullmatch(r"(.*\.|)((ih|hh)(_\w+)?|[qkv]_proj|out_proj)", name)
-            known = _module(backbone, name)
-            if known is None or (inside and _several(_module(backbone, inside[1].rstrip(".")))):
-                made[name] = Dense(*arguments)
-            else:
-                made[name] = PlainSingle(known, *arguments)
-            made[name].start(start, prefix)
-    for name, layer in list(net.named_modules()):
-        if _several(layer):
-            mine = _module(twin, name)
-            assert mine is not None
-            prefix = f"{name}." if name else ""
-            maps = {
-                key: made.get(f"{prefix}{key}", copy.deepcopy(each))
-                for key, each in mine.named_children()
-            }
-            net.set_submodule(name, PlainSeveral(layer, maps))  # type: ignore[arg-type]
-    for name, dense in made.items():
-        if isinstance(dense, PlainSingle):
-            net = dense if not name else _put(net, name, dense)
-    for name, layer in twin.named_modules():
-        if isinstance(layer, TiedLinear):
-            table = next(d for n, d in made.items() if twin.get_submodule(n) is layer.table)
-            _put(net, name, PlainTied(table, layer.bias))
+    made = _dense_forms(backbone, twin, rank, adapter, start)
+    net = _with_dense_forms(copy.deepcopy(backbone), twin, made)
     theirs = dict(twin.named_parameters())
     for name, parameter in net.named_parameters():
         parameter.requires_grad_(name in start)
@@ -191,6 +166,47 @@ def plain_twin(
         if name.endswith(("running_mean", "running_var", "num_batches_tracked")):
             buffer.copy_(dict(twin.named_buffers())[name])
     assert start.keys() == {n for n, p in net.named_parameters() if p.requires_grad}
+    return net
+
+
+def _dense_forms(
+    backbone: nn.Module,
+    twin: nn.Module,
+    rank: int,
+    adapter: Adapter,
+    start: Mapping[str, Tensor],
+) -> dict[str, Dense]:
+    """The dense form of every adapted layer and map, by name."""
+    made: dict[str, Dense] = {}
+    for name, layer in twin.named_modules():
+        if not isinstance(layer, LowRankLayer):
+            continue
+        arguments = (layer, rank, adapter, isinstance(layer, LowRankEmbedding))
+        known = _module(backbone, name)
+        holder = _module(backbone, name.rpartition(".")[0])
+        alone = known is not None and not (name and _several(holder))
+        made[name] = PlainSingle(known, *arguments) if alone else Dense(*arguments)
+        made[name].start(start, f"{name}." if name else "")
+    return made
+
+
+def _with_dense_forms(net: nn.Module, twin: nn.Module, made: Mapping[str, Dense]) -> nn.Module:
+    """The network with dense forms in place of adapted layers."""
+    for name, layer in list(net.named_modules()):
+        if _several(layer):
+            mine, prefix = twin.get_submodule(name), f"{name}." if name else ""
+            maps = {
+                key: made.get(f"{prefix}{key}", copy.deepcopy(each))
+                for key, each in mine.named_children()
+            }
+            net.set_submodule(name, PlainSeveral(layer, maps))
+    for name, dense in made.items():
+        if isinstance(dense, PlainSingle):
+            net = dense if not name else _put(net, name, dense)
+    for name, layer in twin.named_modules():
+        if isinstance(layer, TiedLinear):
+            table = next(d for n, d in made.items() if twin.get_submodule(n) is layer.table)
+            _put(net, name, PlainTied(table, layer.bias))
     return net
 
 

@@ -108,7 +108,8 @@ def test_a_member_that_is_not_finite_leaves_the_others_alone() -> None:
 
 def test_gradients_are_clipped_for_each_member_as_torch_does() -> None:
     torch.manual_seed(0)
-    start = [torch.randn(3, 4, 2, dtype=torch.float64), torch.randn(3, 5, dtype=torch.float64)]
+    shapes = ((3, 4, 2), (3, 5), (3,))
+    start = [torch.randn(shape, dtype=torch.float64) for shape in shapes]
     grads = [torch.randn_like(value) for value in start]
     for index, size in enumerate((0.01, 1.0, 100.0)):  # the smallest stays as it is
         for grad in grads:

@@ -1,0 +1,1 @@
+"""Behaviour: a policy learned from an expert's recorded episodes, scored by acting."""
