@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, FiniteFloat, PrivateAttr, Validatio
 
 from rankprobe.config_backbones import BackboneConfig, MlpConfig
 from rankprobe.config_data import DataConfig
+from rankprobe.config_networks import network_apart
 from rankprobe.config_problems import translated
 from rankprobe.config_rules import completed, conflicts, spelled_out
 from rankprobe.config_values import (
@@ -146,11 +147,17 @@ class TaskConfig(Model):
     training: TrainingConfig = TrainingConfig()
     search: SearchConfig = SearchConfig()
     _origin: Origin = PrivateAttr(default_factory=Origin)
+    _network: Any = PrivateAttr(default=None)
 
     @property
     def folder(self) -> Path:
         """The folder that ``data.path`` is relative to."""
         return self._origin.folder
+
+    @property
+    def network(self) -> Any:
+        """A network given in Python, or a function that makes it; else ``None``."""
+        return self._network
 
     def where(self, *keys: str | int) -> str:
         """Where a setting was given, for messages: ``dataset.yaml:12``, or ``data.target``."""
@@ -158,24 +165,31 @@ class TaskConfig(Model):
 
 
 def load_config(
-    path: str | Path, *, overrides: Mapping[str, Any] | None = None, trust: bool = False
+    path: str | Path,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    trust: bool = False,
 ) -> TaskConfig:
     """Read and check a dataset.yaml.
 
     Args:
         path: The file. ``data.path`` in it is relative to its folder.
-        overrides: Settings that replace the file's, in the same nested structure.
-        trust: Allow a source that runs the user's code.
+        overrides: Settings that replace the file's, in the same nested structure; a torch module
+            as ``backbone`` replaces all that the file says of it.
+        trust: Allow a source or a backbone that runs the user's code.
 
     Raises:
         ConfigError: Anything wrong in the file or the overrides, all of it at once.
     """
     path = Path(path)
     document = read_yaml(path)
-    given = spelled_out(plain(overrides or {}))
-    settings = completed(merged(spelled_out(dict(document.data)), given), path.stem)
+    apart, network = network_apart(overrides or {})
+    given, said = spelled_out(plain(apart)), spelled_out(dict(document.data))
+    if network is not None:
+        said.pop("backbone", None)
+    settings = completed(merged(said, given), path.stem)
     origin = Origin(path.parent, path, document.lines, tuple(leaves(given)))
-    return _checked(settings, origin, trust, document.problems, from_file=True)
+    return _checked(settings, origin, trust, document.problems, from_file=True, network=network)
 
 
 def config_from_settings(
@@ -184,20 +198,28 @@ def config_from_settings(
     """Check keyword settings of the same structure as a dataset.yaml; ``data`` may be left out.
 
     Args:
-        settings: Nested mappings. Tuples, paths and NumPy scalars are taken as what they hold.
+        settings: Nested mappings. Tuples, paths and NumPy scalars are taken as what they hold; the
+            backbone may be a torch module.
         folder: What ``data.path`` is relative to; by default the working folder.
-        trust: Allow a source that runs the user's code.
+        trust: Allow a source or a backbone that runs the user's code.
 
     Raises:
         ConfigError: Anything wrong, all of it at once; places are dotted keys.
     """
     origin = Origin(folder if folder is not None else Path())
-    given = completed(spelled_out(plain(settings)), "task")
-    return _checked(given, origin, trust, (), from_file=False)
+    apart, network = network_apart(settings)
+    given = completed(spelled_out(plain(apart)), "task")
+    return _checked(given, origin, trust, (), from_file=False, network=network)
 
 
 def _checked(
-    settings: Settings, origin: Origin, trust: bool, found: Iterable[Problem], *, from_file: bool
+    settings: Settings,
+    origin: Origin,
+    trust: bool,
+    found: Iterable[Problem],
+    *,
+    from_file: bool,
+    network: Any,
 ) -> TaskConfig:
     """Build the configuration, or raise every problem at once, in the order of the file."""
     problems = list(found)
@@ -206,7 +228,8 @@ def _checked(
         config = TaskConfig.model_validate(settings)
     except ValidationError as error:
         problems += translated(error, settings, TaskConfig, origin.where)
-    problems += conflicts(settings, origin.where, trust=trust, from_file=from_file)
+    given = network is not None
+    problems += conflicts(settings, origin.where, trust=trust, from_file=from_file, given=given)
     try:
         data = DataConfig.model_validate(settings.get("data", {}))
     except ValidationError:
@@ -215,7 +238,7 @@ def _checked(
         problems += missing_names(data, origin.folder, lambda *keys: origin.where(("data", *keys)))
     if config is None or problems:
         raise ConfigError(sorted(problems, key=_line))
-    config._origin = origin
+    config._origin, config._network = origin, network
     return config
 
 

@@ -149,19 +149,17 @@ class GivenBackbone(AnyBackbone):
 
 
 class PythonConfig(GivenBackbone):
-    """A module of the user's; see `rankprobe.search.backbone`."""
+    """A module of the user's; see `rankprobe.search.own_network`."""
 
     family: Literal["python"] = "python"
-    factory: Factory = Field(default="", description="`module:function`", validate_default=True)
+    factory: Factory | None = Field(default=None, description="`module:function`")
 
 
 class HuggingfaceConfig(GivenBackbone):
-    """A model of the transformers library; see `rankprobe.search.backbone`."""
+    """A model of the transformers library; see `rankprobe.search.huggingface`."""
 
     family: Literal["huggingface"] = "huggingface"
-    path: Name = Field(
-        default="", description="a folder, or a name on the hub", validate_default=True
-    )
+    path: Name | None = Field(default=None, description="a folder, or a name on the hub")
     init: Literal["scaffold", "pretrained", "mixed"] = "pretrained"
 
 

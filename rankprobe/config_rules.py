@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from rankprobe.config_networks import network_conflicts
 from rankprobe.config_sources import (
     FAMILY_OF,
     TABLES,
@@ -35,6 +36,8 @@ OBJECTIVES = ("classification", "regression", "next_token")
 _LOSSES = ("log_loss", "mse", "perplexity", "cross_entropy")
 _BY = ("column", "group", "time")
 _WITH_NAMES = ("arrays", "table", "python", "text", "huggingface", "series", "graphs")
+# Where given weights are kept, what LoRA leaves alone is left alone unless settings say otherwise.
+AS_LORA = {"beta": "fixed", "embeddings": "frozen", "unadapted": "frozen"}
 
 
 def spelled_out(settings: Settings) -> Settings:
@@ -55,7 +58,10 @@ def completed(settings: Settings, name: str) -> Settings:
         settings["data"] = {"source": source, **data}
     backbone = settings.get("backbone", {})
     if isinstance(backbone, dict) and "family" not in backbone:
-        settings["backbone"] = {"family": _family(settings.get("data")), **backbone}
+        settings["backbone"] = backbone = {"family": _family(settings.get("data")), **backbone}
+    adapter = settings.get("adapter", {})
+    if keeps_weights(backbone) and isinstance(adapter, dict):
+        settings["adapter"] = {**AS_LORA, **adapter}
     return settings
 
 
@@ -67,8 +73,16 @@ def _family(data: Any) -> str:
     return FAMILY_OF.get(str(source), "mlp")
 
 
+def keeps_weights(backbone: Any) -> bool:
+    """Whether a backbone's settings keep weights that it comes with."""
+    if not isinstance(backbone, dict):
+        return False
+    usual = "pretrained" if backbone.get("family") == "huggingface" else "scaffold"
+    return backbone.get("init", usual) in ("pretrained", "mixed")
+
+
 def conflicts(
-    settings: Settings, where: Where, *, trust: bool, from_file: bool
+    settings: Settings, where: Where, *, trust: bool, from_file: bool, given: bool = False
 ) -> Iterator[Problem]:
     """Everything that is wrong between settings.
 
@@ -77,8 +91,12 @@ def conflicts(
         where: Place of a key, for messages.
         trust: Whether a source may run the user's code.
         from_file: Whether the data must be named; arrays given in Python need no name.
+        given: Whether the network is given in Python, which needs no consent.
     """
     yield from _metric_conflicts(settings, where)
+    backbone = settings.get("backbone")
+    if isinstance(backbone, dict):
+        yield from network_conflicts(backbone, settings.get("search"), where, trust=trust or given)
     data = settings.get("data")
     if data is None and from_file:
         yield Problem(

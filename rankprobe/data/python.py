@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
 
 from rankprobe.config import TaskConfig
 from rankprobe.data.arrays import examples_from_names, examples_from_pairs
 from rankprobe.data.examples import Examples
 from rankprobe.data.graph_objects import examples_from_graphs, examples_from_nodes, is_graph
 from rankprobe.errors import DataError
+from rankprobe.user_code import UserCode
 
 
 def read_python(config: TaskConfig) -> Examples:
@@ -30,7 +27,7 @@ def read_python(config: TaskConfig) -> Examples:
     assert config.data is not None
     assert config.data.factory is not None
     factory = config.data.factory
-    function = user_function(factory, config.folder)
+    function = UserCode(factory, config.folder).function(DataError)
     try:
         made = function()
     except Exception as error:
@@ -47,32 +44,3 @@ def read_python(config: TaskConfig) -> Examples:
         f"`{factory}` returned {type(made).__name__}; return (x, y), a dict of arrays, or "
         "graphs of torch_geometric"
     )
-
-
-def user_function(factory: str, folder: Path) -> Callable[..., Any]:
-    """The function that ``module:function`` names, from a file in the folder or any module.
-
-    Only call this with the user's consent: it runs their code.
-
-    Raises:
-        DataError: There is no such function.
-    """
-    name, _, attribute = factory.partition(":")
-    file = folder / f"{name.replace('.', '/')}.py"
-    try:
-        if file.is_file():
-            spec = importlib.util.spec_from_file_location(name, file)
-            assert spec is not None
-            assert spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-        else:
-            module = importlib.import_module(name)
-    except Exception as error:
-        raise DataError(
-            f"the module of `{factory}` cannot be imported: {type(error).__name__}: {error}"
-        ) from error
-    function = getattr(module, attribute, None)
-    if not callable(function):
-        raise DataError(f"the module `{name}` has no function `{attribute}`")
-    return function  # type: ignore[no-any-return]

@@ -18,10 +18,10 @@ from rankprobe.data import environments
 from rankprobe.data.episodes import Episode, read_episodes
 from rankprobe.data.examples import FREE, TEST, TRAIN, VALIDATION, Examples, Rows
 from rankprobe.data.names import paths
-from rankprobe.data.python import user_function
 from rankprobe.data.splits import DEFAULT_SHARES, shuffled
 from rankprobe.data.task import Environment
 from rankprobe.errors import ConfigError, DataError, Problem
+from rankprobe.user_code import UserCode
 
 LENGTH = 20
 EPISODES = 50
@@ -71,7 +71,7 @@ def _recorded(config: TaskConfig) -> list[Episode]:
         )
     world = environments.make(data.environment)
     if ":" in data.policy:
-        policy = user_function(data.policy, config.folder)
+        policy = UserCode(data.policy, config.folder).function(DataError)
     else:
         policy = environments.linear_policy(config.folder / data.policy, world)
     return environments.record(world, policy, data.episodes or EPISODES)

@@ -10,9 +10,20 @@ from torch import nn
 
 from rankprobe.backbones import BACKBONES, Inputs, build
 from rankprobe.config import TaskConfig
-from rankprobe.config_backbones import AnyBackbone, BackboneConfig, MlpConfig
+from rankprobe.config_backbones import (
+    AnyBackbone,
+    BackboneConfig,
+    GivenBackbone,
+    HuggingfaceConfig,
+    MlpConfig,
+    PythonConfig,
+)
 from rankprobe.data.task import Task
 from rankprobe.errors import ConfigError, Problem
+from rankprobe.search.fingerprint import network_hash
+from rankprobe.search.huggingface import huggingface_network
+from rankprobe.search.own_network import own_network
+from rankprobe.user_code import UserCode
 
 
 def built_backbone(config: TaskConfig, task: Task) -> nn.Module:
@@ -22,6 +33,10 @@ def built_backbone(config: TaskConfig, task: Task) -> nn.Module:
         ConfigError: A family that does not read such inputs, or settings that do not go together.
     """
     settings = config.backbone
+    if isinstance(settings, HuggingfaceConfig):
+        return huggingface_network(config, task)
+    if isinstance(settings, GivenBackbone):
+        return own_network(config, task, inputs_of(task))
     family = BACKBONES[settings.family]
     if task.kind not in family.reads:
         able = [name for name, other in BACKBONES.items() if task.kind in other.reads]
@@ -52,8 +67,35 @@ def own_settings(settings: AnyBackbone) -> dict[str, Any]:
     return settings.model_dump(exclude=shared)
 
 
-def architecture(settings: BackboneConfig, task: Task) -> str:
-    """The network in a few words."""
+def given_network(config: TaskConfig, network: nn.Module) -> dict[str, Any]:
+    """What a network that comes from outside is; nothing for one of the families here.
+
+    Returns:
+        Class, number of weights and hash of the network as built, and the names of weights that
+        a model came without.
+    """
+    settings = config.backbone
+    if not isinstance(settings, GivenBackbone):
+        return {}
+    source = ""
+    if isinstance(settings, PythonConfig) and settings.factory and config.network is None:
+        source = UserCode(settings.factory, config.folder).hash()
+    facts: dict[str, Any] = {
+        "class": type(network).__qualname__,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "hash": network_hash(network, weights=settings.init != "scaffold", source=source),
+    }
+    anew = getattr(network, "made_anew", ())
+    return {**facts, "made_anew": list(anew)} if anew else facts
+
+
+def architecture(settings: BackboneConfig, task: Task, network: nn.Module | None = None) -> str:
+    """The network in a few words; one that comes from outside must be given."""
+    if isinstance(settings, GivenBackbone):
+        origin = settings.path if isinstance(settings, HuggingfaceConfig) else settings.factory
+        name = "" if network is None else f"{type(network).__name__} of "
+        anew = getattr(network, "made_anew", ())
+        return f"{name}{origin}" + (f", made anew: {', '.join(anew)}" if anew else "")
     if isinstance(settings, MlpConfig):
         widths = [math.prod(task.input_shape), *settings.hidden, task.outputs]
         return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from rankprobe.data.task import Task
+from rankprobe.errors import TrainingError
 from rankprobe.lowrank import count_trainable
 from rankprobe.records import Member, Run
 from rankprobe.search.cohorts import Cohort, compose
@@ -21,17 +23,26 @@ from rankprobe.training import Score, TrainingData, TrainingProtocol, train
 from rankprobe.training.loop import batches_per_epoch
 from rankprobe.training.rollout import Rollouts
 from rankprobe.training.trainees import draws_masks
+from rankprobe.user_code import UserCode
 
 Tick = Callable[[int], None]
 
 
 @dataclass(eq=False)
 class Bench:
-    """Backbone, data and protocol together; tensors are made once in each process."""
+    """Backbone, data and protocol together; tensors are made once in each process.
+
+    Attributes:
+        backbone: The network.
+        task: The data.
+        protocol: How to train.
+        code: The code of the user's that defines the network, if any.
+    """
 
     backbone: nn.Module
     task: Task
     protocol: TrainingProtocol
+    code: UserCode | None = None
     _data: TrainingData | None = field(default=None, repr=False)
 
     @cached_property
@@ -97,4 +108,11 @@ class Bench:
         return member.epochs * batches_per_epoch(len(self.task.train), self.protocol.batch_size)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_data": None}
+        network = pickle.dumps(self.backbone)  # apart, for its classes may be the user's code
+        return {**self.__dict__, "_data": None, "backbone": network}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if state["code"] is not None:
+            state["code"].function(TrainingError)
+        # What this reads, the coordinator has just written.
+        self.__dict__ = {**state, "backbone": pickle.loads(state["backbone"])}  # noqa: S301

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import pickle
 import platform
 import shutil
 from pathlib import Path
@@ -14,8 +15,8 @@ import torch
 import rankprobe
 from rankprobe.config import TaskConfig, TrainingConfig
 from rankprobe.data.task import Task
-from rankprobe.errors import ConfigError, StoreError
-from rankprobe.lowrank.scaffold import SPEC_VERSION
+from rankprobe.errors import ConfigError, Problem, StoreError
+from rankprobe.lowrank.scaffold import SPEC_VERSION, Scaffold
 from rankprobe.records import Result, TaskSummary
 from rankprobe.search.backbone import architecture
 from rankprobe.search.driver import Driver
@@ -118,11 +119,27 @@ def _check_room(folder: Path | None, setup: Setup) -> None:
 
 
 def _executor(setup: Setup, workers: int | None, address: str | None) -> Executor:
+    if address is not None or workers is not None:
+        _check_sending(setup)
     if address is not None:
         return Cluster(setup.bench, address)
     if workers is None:
         return InProcess(setup.bench)
     return Workers(setup.bench, workers=workers, threads=max(1, threads() // workers))
+
+
+def _check_sending(setup: Setup) -> None:
+    """Refuse a network that cannot be sent to other processes."""
+    try:
+        pickle.dumps(setup.bench.backbone)
+    except Exception as error:  # pickle calls code of anybody's
+        raise ConfigError(
+            Problem(
+                f"the network cannot be sent to worker processes: {type(error).__name__}: {error}",
+                hint="define its class, and functions it holds, at the top level of a module that "
+                "can be imported, or measure without workers",
+            )
+        ) from error
 
 
 def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | None) -> Result:
@@ -176,10 +193,11 @@ def _scope(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, Any]:
     scale_words = "1/sqrt(fan-in)" if scale == "fan_in" else f"{scale:g}"
     others = config.search.scaffolds - 1
     seeds = f"seed {backbone.seed}" + (f" and {others} drawn from it" if others else "")
+    drawn = f"{backbone.weights}, standard deviation {scale_words}, {seeds}"
     return {
         "split": setup.bench.task.division,
-        "architecture": architecture(backbone, setup.bench.task),
-        "scaffold": f"{backbone.weights}, standard deviation {scale_words}, {seeds}",
+        "architecture": architecture(backbone, setup.bench.task, setup.bench.backbone),
+        "scaffold": _scaffold_words(setup.bench.protocol.scaffold, drawn),
         "adapter": ", ".join(f"{k} {_word(v)}" for k, v in config.adapter.model_dump().items()),
         "optimizer": _optimizer(training),
         "learning_rate": "tuned for every rank and for full training"
@@ -190,6 +208,18 @@ def _scope(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, Any]:
         "repeats": config.search.repeats,
         "seed": config.seed,
     }
+
+
+def _scaffold_words(scaffold: Scaffold, drawn: str) -> str:
+    """What is frozen; ``drawn`` says how random weights are made."""
+    if scaffold.init == "scaffold":
+        return drawn
+    kept = "the weights that the network came with, frozen"
+    return (
+        kept
+        if scaffold.init == "pretrained"
+        else (f"{kept}, but in {', '.join(scaffold.random)}: {drawn}")
+    )
 
 
 def _optimizer(training: TrainingConfig) -> str:
@@ -227,4 +257,5 @@ def _provenance(config: TaskConfig, setup: Setup) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "configuration": config.model_dump(mode="json"),
+        **({"network": dict(setup.network)} if setup.network else {}),
     }

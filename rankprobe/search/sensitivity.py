@@ -198,6 +198,8 @@ def _changes(config: TaskConfig, epochs: int, examples: int) -> Iterator[Change]
         decay = factor * training.weight_decay
         if decay > 0:
             yield _change(base, "training", "weight_decay", decay, f"{decay:g} ({word})")
+    if getattr(config.backbone, "init", "scaffold") == "pretrained":
+        return  # given weights are one scaffold
     for offset in range(1, SCAFFOLDS + 1):
         seed = (config.backbone.seed + offset) % 2**63
         varied = _with(base, "backbone", seed=seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -14,13 +14,14 @@ from rankprobe.config import TaskConfig
 from rankprobe.data.task import Task
 from rankprobe.errors import ConfigError, Problem
 from rankprobe.lowrank import Adapter, Scaffold, attach, largest_useful_rank
-from rankprobe.search.backbone import built_backbone
+from rankprobe.search.backbone import built_backbone, given_network
 from rankprobe.search.bench import Bench
 from rankprobe.search.driver import Search
 from rankprobe.search.rates import Rates
 from rankprobe.training import TrainingProtocol
 from rankprobe.training.memory import activation_bytes
 from rankprobe.training.protocol import trainable_parameters
+from rankprobe.user_code import UserCode
 
 # Changed when the same settings would give other results: such results are not mixed.
 PROTOCOL_VERSION = 1
@@ -35,12 +36,14 @@ class Setup:
         search: What to look for.
         identity: Everything that decides a member's result, but the member.
         largest: Largest useful rank.
+        network: What a network that comes from outside is.
     """
 
     bench: Bench
     search: Search
     identity: Mapping[str, Any]
     largest: int
+    network: Mapping[str, Any] = field(default_factory=dict)
 
     def trainable(self, rank: int | None) -> int:
         """Number of parameters trained at a rank."""
@@ -86,8 +89,21 @@ def prepare(config: TaskConfig, task: Task, *, device: str = "auto") -> Setup:
         class_weights=_class_weights(config, task),
     )
     largest = largest_useful_rank(backbone, adapter)
+    if protocol.scaffold.init == "mixed":  # names in `random` that no layer has
+        attach(backbone, rank=1, adapter=adapter, scaffold=protocol.scaffold)
     search = _search(config, adapter, largest)
-    return Setup(Bench(backbone, task, protocol), search, _identity(config, task), largest)
+    network = given_network(config, backbone)
+    identity = _identity(config, task) | ({"network": network["hash"]} if network else {})
+    bench = Bench(backbone, task, protocol, _code(config))
+    return Setup(bench, search, identity, largest, network)
+
+
+def _code(config: TaskConfig) -> UserCode | None:
+    """Where the network's classes are, for other processes."""
+    factory = getattr(config.backbone, "factory", None)
+    if factory is None or config.network is not None:
+        return None
+    return UserCode(factory, config.folder)
 
 
 def _class_weights(
@@ -116,6 +132,8 @@ def _scaffold(config: TaskConfig) -> Scaffold:
         seed=config.backbone.seed,
         family=config.backbone.weights,
         scale=None if scale == "fan_in" else scale,
+        init=getattr(config.backbone, "init", "scaffold"),
+        random=getattr(config.backbone, "random", ()),
     )
 
 
