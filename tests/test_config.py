@@ -346,8 +346,8 @@ def test_messages(folder: Path, line: str, message: str) -> None:
         (
             "data: {source: tokens, path: t.csv, split: {group: town}}",
             (
-                "1: `data.split.group` needs data with named columns or arrays | give shares instead: "
-                "{test: 0.2, validation: 0.1}"
+                "1: `data.split.group` needs data with named columns or arrays | "
+                "give shares instead: {test: 0.2, validation: 0.1}"
             ),
         ),
         (
