@@ -131,7 +131,7 @@ SIZES = tuple(
         changes={"backbone": {"hidden": hidden}},
         variant=f"hidden-{hidden}",
     )
-    for name, hidden in (("icu-small", 16), ("icu-large", 256))
+    for name, hidden in (("icu-small", 16), ("icu-tiny", 4))
 )
 ONLINE = replace(
     _CONTROL,

@@ -346,8 +346,8 @@ def test_messages(folder: Path, line: str, message: str) -> None:
         (
             "data: {source: tokens, path: t.csv, split: {group: town}}",
             (
-                "1: `data.split.group` needs data with named columns or arrays | give shares instead: "
-                "{test: 0.2, validation: 0.1}"
+                "1: `data.split.group` needs data with named columns or arrays | "
+                "give shares instead: {test: 0.2, validation: 0.1}"
             ),
         ),
         (
@@ -541,7 +541,7 @@ def test_settings_from_python(folder: Path) -> None:
     assert config.name == "task"
     for name, widths in {"tiny": (128, 64), "large": (1024, 512, 256, 128, 64)}.items():
         named = config_from_settings({"backbone": {"hidden": name}})
-        assert named.backbone.hidden == widths
+        assert named.backbone.model_dump()["hidden"] == widths
     with pytest.raises(ConfigError, match="tiny, small, medium or large"):
         config_from_settings({"backbone": {"hidden": "huge"}})
     assert config_from_settings({}).data is None

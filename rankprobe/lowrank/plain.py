@@ -41,7 +41,7 @@ def for_cohorts(module: nn.Module) -> nn.Module:
     return module
 
 
-def put_channels_last(module: nn.Module, example: Tensor) -> None:
+def put_channels_last(module: nn.Module, example: Tensor) -> int:
     """Have convolutions keep channels last in memory, where the network can take that.
 
     It cannot where it reshapes with ``view``.
@@ -49,23 +49,33 @@ def put_channels_last(module: nn.Module, example: Tensor) -> None:
     Args:
         module: Changed in place.
         example: A few inputs, (n, ...).
+
+    Returns:
+        Numbers that the largest convolution gives for an example; 0 where there is none.
     """
-    convolutions = [
-        layer.convolve for layer in module.modules() if isinstance(layer, LowRankConv | _CohortConv)
-    ]
-    if not convolutions:
-        return
+    layers = [layer for layer in module.modules() if isinstance(layer, LowRankConv | _CohortConv)]
+    if not layers:
+        return 0
+    largest = [0]
+
+    def look(_layer: nn.Module, _inputs: Any, output: Tensor) -> None:
+        largest.append(output.numel() // len(example))
+
+    hooks = [cast("nn.Module", layer).register_forward_hook(look) for layer in layers]
     training = module.training
-    for convolve in convolutions:
-        convolve.channels_last = True
     try:
+        for layer in layers:
+            layer.convolve.channels_last = True
         with torch.no_grad():
             module.eval()(example)
     except RuntimeError:  # a real fault shows up again, and as itself, in training
-        for convolve in convolutions:
-            convolve.channels_last = False
+        for layer in layers:
+            layer.convolve.channels_last = False
     finally:
         module.train(training)
+        for hook in hooks:
+            hook.remove()
+    return max(largest)
 
 
 def statistics(module: nn.Module) -> dict[str, Tensor]:

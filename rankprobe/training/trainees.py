@@ -28,6 +28,7 @@ from rankprobe.lowrank import (
 from rankprobe.lowrank.attention import FoldedAttention
 from rankprobe.lowrank.plain import for_cohorts, put_channels_last, statistics
 from rankprobe.records import Member
+from rankprobe.training.chance import seed_all
 from rankprobe.training.fusion import fuse
 from rankprobe.training.memory import values_per_example
 from rankprobe.training.optimizer import CohortAdamW
@@ -37,6 +38,11 @@ if TYPE_CHECKING:
 
 # Numbers that one evaluation may hold at once, over all members: 64 MB of float32.
 _EVALUATION_VALUES = 16_000_000
+# Numbers that a convolution gives for a member's batch from which a CPU had better train member
+# after member: what one computes then stays in its caches. On Plain-20, 64 pictures a batch, one
+# thread, member-steps a second together and apart: 8 x 8 37.9 and 35.5, 16 x 16 14.5 and 15.7,
+# 32 x 32 4.1 and 5.2.
+_LARGE_CONVOLUTION = 1 << 17
 
 T = TypeVar("T")
 State = Mapping[str, Tensor]
@@ -104,7 +110,7 @@ class Cohort:
         self._small = {n: layer for n, layer in adapted_layers(self.module).items() if layer.small}
         self._slots = _slots(self.module, [*self.stacks, *self.constants, *self.statistics])
         self._slots += [[(layer.__dict__, "whole", None)] for layer in self._small.values()]
-        put_channels_last(self.module, example)
+        self._convolved = put_channels_last(self.module, example)
         self._attention = FoldedAttention()
         self.one_by_one = self.size == 1 or not self._vmap_runs(example)
 
@@ -119,13 +125,14 @@ class Cohort:
         Returns:
             (members, batch, outputs).
         """
-        if self.one_by_one:
-            own, tensors = x if apart else [x] * self.size, self._tensors()
+        batch = x.shape[1] if apart else len(x)
+        large = x.device.type == "cpu" and batch * self._convolved > _LARGE_CONVOLUTION
+        if self.one_by_one or large:
+            own = x if apart else [x] * self.size
+            # Apart at once: the gradients of slices one by one would each be of the whole's size.
+            members = zip(*(tensor.unbind(0) for tensor in self._tensors()), strict=True)
             return torch.stack(
-                [
-                    self._alone(own[index], [tensor[index] for tensor in tensors], seed)
-                    for index in range(self.size)
-                ]
+                [self._alone(*each, seed) for each in zip(own, members, strict=True)]
             )
         seed_all(seed, x.device)
         return self._together(x, apart=apart)
@@ -201,6 +208,10 @@ class Cohort:
         return [*tensors.values(), *wholes]
 
     def _vmap_runs(self, x: Tensor) -> bool:
+        # Members of several repeats have batches of their own, which not every network can take
+        # that looks something up by its inputs.
+        own = 0 if len(set(self.repeats)) > 1 else None
+        x = x if own is None else torch.stack([x] * self.size)
         kept = {name: stack.clone() for name, stack in self.statistics.items()}
         try:
             with warnings.catch_warnings(), torch.no_grad(), self._attention:
@@ -208,7 +219,7 @@ class Cohort:
                 # run so.
                 warnings.filterwarnings("error", "There is a performance drop", UserWarning)
                 tensors = self._tensors()
-                dims = (None, *(0 for _ in tensors))
+                dims = (own, *(0 for _ in tensors))
                 vmap(self._one, in_dims=dims, randomness="same")(x, *tensors)
         except (RuntimeError, ValueError, NotImplementedError, UserWarning):
             # A real fault shows up again, and as itself, when one member is run alone.
@@ -260,44 +271,6 @@ def build_cohort(
         dtype=dtype or (example.dtype if example.is_floating_point() else torch.float32),
         clip=protocol.clip,
     )
-
-
-def draws_masks(module: nn.Module, example: Tensor) -> bool:
-    """Whether a network draws random numbers while training, as dropout does.
-
-    One that cannot be run counts as one that does.
-
-    Args:
-        module: The network; left as it is.
-        example: A few inputs, (n, ...).
-    """
-    module = copy.deepcopy(module).to(example.device).train()
-    if example.is_floating_point():
-        module = module.to(example.dtype)
-    with torch.random.fork_rng(devices_of(example.device)), torch.no_grad():
-        before = _generator_state(example.device)
-        try:
-            module(example)
-        except Exception:  # shows up again, and as itself, in training
-            return True
-        return not torch.equal(before, _generator_state(example.device))
-
-
-def seed_all(seed: int, device: torch.device) -> None:
-    """Seed the generator of a device; `torch.manual_seed` seeds them all, and takes 0.8 ms."""
-    if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
-    else:
-        torch.default_generator.manual_seed(seed)
-
-
-def devices_of(device: torch.device) -> list[torch.device]:
-    """The devices whose generators are to be forked, beside the CPU's."""
-    return [device] if device.type == "cuda" else []
-
-
-def _generator_state(device: torch.device) -> Tensor:
-    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
 
 
 def _inside(name: str, key: str) -> str:

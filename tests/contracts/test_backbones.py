@@ -22,6 +22,7 @@ from rankprobe.data.task import Task
 from rankprobe.lowrank import Adapter, Scaffold, adapted_layers, attach, count_trainable
 from rankprobe.records import Member
 from rankprobe.search.backbone import own_settings
+from rankprobe.training.chance import draws_masks
 from rankprobe.training.memory import values_per_example
 from rankprobe.training.objectives import loss_gradient
 from rankprobe.training.trainees import Cohort, build_cohort
@@ -215,6 +216,18 @@ class TestContract:
                 assert run.predictions is not None
                 expected = solo(run.member, net, training, task=task).outputs
                 np.testing.assert_allclose(run.predictions, expected, rtol=1e-9, atol=1e-9)
+
+    def test_repeats_train_together(self, family: str, name: str, settings: dict[str, Any]) -> None:
+        """Each with batches of its own, where no masks are drawn."""
+        task, net = made(family, name, settings)
+        if draws_masks(net, examples(task, 4)):
+            net = build(family, inputs_of(task), task.outputs, **{**settings, "dropout": 0.0})
+        training = protocol(task.objective)
+        members = [Member(rank, 0.01, repeat, 2) for rank, repeat in ((1, 0), (2, 1))]
+        for run in train_together(members, net.double(), training, task=task):
+            assert run.predictions is not None
+            expected = solo(run.member, net, training, task=task).outputs
+            np.testing.assert_allclose(run.predictions, expected, rtol=1e-9, atol=1e-9)
 
     def test_frozen_stays_frozen(self, family: str, name: str, settings: dict[str, Any]) -> None:
         task, net = made(family, name, settings)

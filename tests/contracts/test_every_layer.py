@@ -18,7 +18,7 @@ from rankprobe.lowrank import (
     largest_useful_rank,
 )
 from rankprobe.records import Member
-from rankprobe.training import TrainingData, TrainingProtocol
+from rankprobe.training import TrainingData, TrainingProtocol, trainees
 from rankprobe.training.loop import fit
 from rankprobe.training.trainees import Cohort, build_cohort
 from tests.lowrank.layered import CASES, WORDS, Case, Encoder, Pictures, Sequence, TiedHead, Token
@@ -179,6 +179,30 @@ def test_masks_do_not_depend_on_company(name: str, rank: int | None) -> None:
     for run in train_together(members, case.make(), protocol(), task=task):
         (alone,) = train_together([run.member], case.make(), protocol(), task=task)
         np.testing.assert_allclose(run.predictions, alone.predictions, rtol=1e-9, atol=1e-9)  # type: ignore[arg-type]
+
+
+class TestLargeConvolutions:
+    """A CPU trains them member after member; nothing but speed may tell."""
+
+    def test_are_trained_member_after_member(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        calls: list[int] = []
+        cohort = built(CASES["pictures"], MIXED, protocol())
+        cohort.module.register_forward_pre_hook(lambda _, inputs: calls.append(len(inputs[0])))
+        largest = 8 * 4 * 3  # channels and places of the grouped convolution
+        with torch.random.fork_rng(devices=[]):
+            for limit, expected in ((6 * largest, [6]), (6 * largest - 1, [6, 6, 6])):
+                monkeypatch.setattr(trainees, "_LARGE_CONVOLUTION", limit)
+                calls.clear()
+                cohort.outputs(torch.randn(6, 2, 8, 6, dtype=torch.double), 0)
+                assert calls == expected
+
+    @pytest.mark.parametrize("members", [MIXED, BASELINES], ids=["adapters", "baselines"])
+    def test_give_the_same(
+        self, members: tuple[Member, ...], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(trainees, "_LARGE_CONVOLUTION", 0)
+        assert_equals_solo(CASES["signals"], members, protocol())
+        assert_equals_solo(CASES["volumes"], members, protocol())
 
 
 class TestRunningStatistics:

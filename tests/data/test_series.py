@@ -86,6 +86,14 @@ def test_the_order_of_rows_means_nothing_and_one_cell_is_averaged(tmp_path: Path
     assert first % 10 == 1  # of 10 i and 10 i + 2
 
 
+def test_the_order_of_rows_decides_no_rounding(tmp_path: Path) -> None:
+    first = FRAME[:1]
+    cell = [first.assign(value=value) for value in (1e16, 1.0, -1e16)]
+    one = load(tmp_path, pd.concat([*cell, FRAME]), standardize=False)
+    other = load(tmp_path, pd.concat([FRAME, cell[0], cell[2], cell[1]]), standardize=False)
+    assert one.hash == other.hash
+
+
 def test_missing_values_are_gaps_and_padding_has_no_observation(tmp_path: Path) -> None:
     gaps = FRAME.assign(value=FRAME["value"].where((FRAME["time"] != 9) | (FRAME["id"] % 2 == 0)))
     x = everything(load(tmp_path, gaps))

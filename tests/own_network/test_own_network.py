@@ -230,7 +230,8 @@ def failing(input_shape: Any, outputs: int) -> nn.Module:
     [
         (
             lambda: Own(outputs=3),
-            "(2, 6) `Own` returns outputs of shape (2, 3), and the task `task` needs (2, 2)\n    i",
+            "(2, 6) `Own` returns outputs of shape (2, 3), and the task `task` needs (2, 2)\n"
+            "    its",
         ),
         (Tuple, "`Tuple` returns tuple, and a row of outputs is needed\n    return one tensor"),
         (Fails, "`Fails` fails on a batch of shape (2, 6): RuntimeError: mat1 and mat2"),

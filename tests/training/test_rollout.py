@@ -71,7 +71,7 @@ def cohort_of(task: Task, ranks: list[int | None]) -> Cohort:
     cohort = build_cohort(Reader(), members, protocol, x, dtype=torch.float64)
     with torch.no_grad():
         for stack in cohort.stacks.values():
-            stack += 0.3 * torch.randn(stack.shape, dtype=stack.dtype)
+            stack += torch.randn(stack.shape, dtype=stack.dtype)
     return cohort
 
 
