@@ -357,3 +357,39 @@ def test_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     folder = saved("bert", tmp_path)
     monkeypatch.setitem(sys.modules, "transformers", None)
     assert "pip install 'rankprobe[huggingface]'" in refused(config_for(folder), task_for("texts"))
+
+
+def test_a_padding_that_is_not_token_0(tmp_path: Path) -> None:
+    """RoBERTa pads with 1: in the task that is 0, and the model is given its own ids again."""
+    pytest.importorskip("pandas")
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    from rankprobe.data.load import load_task
+
+    folder = saved("roberta", tmp_path / "roberta")
+    words = {"<s>": 0, "<pad>": 1, "<unk>": 2, **{f"w{i}": i for i in range(3, 40)}}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    generator = np.random.default_rng(0)
+    texts = [
+        " ".join(f"w{i}" for i in generator.integers(3, 40, size=3 + row % 4)) for row in range(60)
+    ]
+    rows = [f"{text},{'ab'[row % 2]}" for row, text in enumerate(texts)]
+    (tmp_path / "t.csv").write_text("\n".join(["text,label", *rows]))
+    data = {
+        "source": "text",
+        "path": str(tmp_path / "t.csv"),
+        "tokenizer": str(folder / "tokenizer.json"),
+    }
+    config = config_for(folder, data=data)
+    task = load_task(config)
+    assert (task.train.x == 0).any()
+    network = prepare(config, task).bench.backbone.eval()
+    ids = torch.from_numpy(np.where(task.train.x == 0, 1, task.train.x))  # as the tokenizer has it
+    with torch.no_grad():
+        ours = network(torch.from_numpy(task.train.x))
+        network._forward_pre_hooks.clear()
+        network._forward_hooks.clear()
+        theirs = network(input_ids=ids, attention_mask=(ids != 1).long()).logits
+    torch.testing.assert_close(ours, theirs)
