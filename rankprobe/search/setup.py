@@ -44,6 +44,7 @@ class Setup:
     identity: Mapping[str, Any]
     largest: int
     network: Mapping[str, Any] = field(default_factory=dict)
+    _trainable: dict[int | None, int] = field(default_factory=dict, repr=False)
 
     def trainable(self, rank: int | None) -> int:
         """Number of parameters trained at a rank."""
@@ -56,14 +57,14 @@ class Setup:
         few = torch.from_numpy(bench.task.train.x[:4])
         return activation_bytes(module, few, bench.protocol.batch_size)
 
-    @property
-    def bytes_per_member(self) -> int:
-        """Memory that one member takes while training, roughly.
+    def bytes_of(self, rank: int | None) -> int:
+        """Memory that a member of a rank takes while training, roughly.
 
         Trained tensors four times (values, gradients, two moments), and the activations of a batch.
         """
-        rank = max(self.search.ranks or (min(16, self.largest),))
-        return 4 * 4 * self.trainable(rank) + self._activations
+        if rank not in self._trainable:
+            self._trainable[rank] = self.trainable(rank)
+        return 4 * 4 * self._trainable[rank] + self._activations
 
 
 def prepare(config: TaskConfig, task: Task, *, device: str = "auto") -> Setup:

@@ -1,0 +1,47 @@
+"""What makes a network of the user's another one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+from rankprobe.errors import ConfigError
+from rankprobe.search.fingerprint import network_hash
+from rankprobe.user_code import UserCode
+
+CODE = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+
+    def forward(self, x):
+        return {outputs}
+"""
+
+
+def network(folder: Path, outputs: str) -> nn.Module:
+    """The same layers, put together in a file of one's own."""
+    folder.mkdir(exist_ok=True)
+    (folder / "nets.py").write_text(CODE.format(outputs=outputs), encoding="utf-8")
+    made = UserCode("nets:Net", folder).function(ConfigError)()
+    assert isinstance(made, nn.Module)
+    return made
+
+
+def test_the_same_layers_put_together_otherwise(tmp_path: Path) -> None:
+    one = network(tmp_path / "one", "self.layer(x)")
+    again = network(tmp_path / "again", "self.layer(x)")
+    other = network(tmp_path / "other", "2 * self.layer(x)")
+    assert repr(one) == repr(other)
+    assert network_hash(one, weights=False) == network_hash(again, weights=False)
+    assert network_hash(one, weights=False) != network_hash(other, weights=False)
+
+
+def test_weights_count_where_they_are_kept() -> None:
+    one, other = (nn.Sequential(nn.Linear(2, 2)) for _ in range(2))
+    assert network_hash(one, weights=False) == network_hash(other, weights=False)
+    assert network_hash(one, weights=True) != network_hash(other, weights=True)
