@@ -23,6 +23,7 @@ from rankprobe.search.backbone import architecture
 from rankprobe.search.driver import Driver
 from rankprobe.search.executor import Cluster, Executor, InProcess, Workers
 from rankprobe.search.laboratory import Laboratory, Progress
+from rankprobe.search.lora import lora_advice
 from rankprobe.search.own_network import output_shape
 from rankprobe.search.setup import Setup, prepare, threads
 from rankprobe.search.store import Store
@@ -185,6 +186,12 @@ def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | Non
         provenance=_provenance(config, setup),
         epsilon=config.search.epsilon,
         design=driver.design,
+        lora=lora_advice(
+            setup.bench.backbone,
+            setup.bench.protocol.adapter,
+            setup.bench.protocol.scaffold,
+            reading.minimal_rank.value,
+        ),
         folder=folder,
         evidence=evidence,
     )

@@ -162,7 +162,7 @@ def _search(config: TaskConfig, largest: int, *, with_head: bool) -> Search:
     if search.scaffolds > 1 and getattr(config.backbone, "init", "scaffold") == "pretrained":
         raise ConfigError(
             Problem(
-                "`scaffolds` takes turns with seeds of random weights, and pretrained ones have none",
+                "`scaffolds` takes turns with seeds of random weights; pretrained ones have none",
                 config.where("search", "scaffolds"),
                 "remove it, or write `backbone: {init: scaffold}`",
             )
