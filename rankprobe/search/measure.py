@@ -111,16 +111,20 @@ def _check_room(folder: Path | None, setup: Setup) -> None:
     if folder is None:
         return
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    task = setup.bench.task
-    # Of a text its loss and its length are kept, whatever the vocabulary.
-    numbers = 2 if task.objective == "next_token" else math.prod(output_shape(task))
-    need = _FILES + _MEMBERS * 4 * len(task.test) * numbers
+    need = bytes_needed(setup.bench.task)
     free = shutil.disk_usage(there).free
     if free < need:
         raise StoreError(
             f"{folder} needs about {need / 1e6:.0f} MB of room and the disk has "
             f"{free / 1e6:.0f} MB; free some, or choose another folder with --out"
         )
+
+
+def bytes_needed(task: Task) -> int:
+    """Room that a measurement of usual size takes on disk, at most."""
+    # Of a text its loss and its length are kept, whatever the vocabulary.
+    numbers = 2 if task.objective == "next_token" else math.prod(output_shape(task))
+    return _FILES + _MEMBERS * 4 * len(task.test) * numbers
 
 
 def _executor(setup: Setup, workers: int | None, address: str | None) -> Executor:

@@ -19,7 +19,7 @@ from rankprobe.search.bench import Bench
 from rankprobe.search.driver import Search
 from rankprobe.search.rates import Rates
 from rankprobe.training import TrainingProtocol
-from rankprobe.training.memory import activation_bytes
+from rankprobe.training.memory import activation_bytes, out_of_memory
 from rankprobe.training.protocol import trainable_parameters
 from rankprobe.user_code import UserCode
 
@@ -55,7 +55,17 @@ class Setup:
         bench, rank = self.bench, min(8, self.largest)
         module = attach(bench.backbone, rank=rank, adapter=bench.protocol.adapter)
         few = torch.from_numpy(bench.task.train.x[:4])
-        return activation_bytes(module, few, bench.protocol.batch_size)
+        try:
+            return activation_bytes(module, few, bench.protocol.batch_size)
+        except Exception as error:
+            if out_of_memory(error):
+                raise
+            name = type(bench.backbone).__name__
+            raise ConfigError(
+                f"`{name}` fails with adapted layers on a batch of shape {tuple(few.shape)}: "
+                f"{type(error).__name__}: {error}; an adapted layer has not all that torch's own "
+                "has: call it, and do not look into it"
+            ) from error
 
     def bytes_of(self, rank: int | None) -> int:
         """Memory that a member of a rank takes while training, roughly.
