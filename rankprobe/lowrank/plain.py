@@ -92,7 +92,7 @@ def statistics(module: nn.Module, example: Tensor) -> dict[str, Tensor]:
     """
     try:
         changed = _tried_training(module, example)
-    except Exception:  # noqa: BLE001  # shows up again, and as itself, in training
+    except Exception:  # shows up again, and as itself, in training
         changed = set()
     running = {
         f"{name}.{key}" if name else key

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from rankprobe.user_code import is_own
+
 _RESETS = ("reset_parameters", "_reset_parameters")
 
 
@@ -38,12 +40,13 @@ def network_hash(network: nn.Module, *, weights: bool, source: str = "") -> str:
 def _own_code(network: nn.Module) -> Iterator[str]:
     """Source of the classes that are the user's own: two may have the same layers.
 
-    That of installed packages is left out, and so is what has no source, as in a prompt.
+    Left out are the file of a factory, which counts as a whole, installed packages, and what has
+    no source, as in a prompt.
     """
     classes = {base for layer in network.modules() for base in type(layer).__mro__}
     installed = (sysconfig.get_path("purelib"), sysconfig.get_path("stdlib"))
     for kind in sorted(classes, key=lambda kind: kind.__qualname__):
-        if kind.__module__.split(".")[0] in ("torch", "rankprobe"):
+        if kind.__module__.split(".")[0] in ("torch", "rankprobe") or is_own(kind.__module__):
             continue
         try:
             file, code = inspect.getsourcefile(kind), inspect.getsource(kind)
