@@ -93,7 +93,8 @@ def architecture(settings: BackboneConfig, task: Task, network: nn.Module | None
     """The network in a few words; one that comes from outside must be given."""
     if isinstance(settings, GivenBackbone):
         origin = settings.path if isinstance(settings, HuggingfaceConfig) else settings.factory
-        name = "" if network is None else f"{type(network).__name__} of "
+        kind = "" if network is None else type(network).__name__
+        name, origin = (f"{kind} of " if kind else ""), str(origin).removesuffix(f":{kind}")
         anew = getattr(network, "made_anew", ())
         return f"{name}{origin}" + (f", made anew: {', '.join(anew)}" if anew else "")
     if isinstance(settings, MlpConfig):

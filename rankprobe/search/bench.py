@@ -20,9 +20,9 @@ from rankprobe.records import Member, Run
 from rankprobe.search.cohorts import Cohort, compose
 from rankprobe.statistics.metrics import METRICS, standard_error
 from rankprobe.training import Score, TrainingData, TrainingProtocol, train
+from rankprobe.training.chance import draws_masks
 from rankprobe.training.loop import batches_per_epoch
 from rankprobe.training.rollout import Rollouts
-from rankprobe.training.trainees import draws_masks
 from rankprobe.user_code import UserCode
 
 Tick = Callable[[int], None]

@@ -22,6 +22,7 @@ from rankprobe.search.backbone import architecture
 from rankprobe.search.driver import Driver
 from rankprobe.search.executor import Cluster, Executor, InProcess, Workers
 from rankprobe.search.laboratory import Laboratory, Progress
+from rankprobe.search.lora import lora_advice
 from rankprobe.search.setup import Setup, prepare, threads
 from rankprobe.search.store import Store
 from rankprobe.statistics.metrics import METRICS
@@ -181,6 +182,12 @@ def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | Non
         provenance=_provenance(config, setup),
         epsilon=config.search.epsilon,
         design=driver.design,
+        lora=lora_advice(
+            setup.bench.backbone,
+            setup.bench.protocol.adapter,
+            setup.bench.protocol.scaffold,
+            reading.minimal_rank.value,
+        ),
         folder=folder,
         evidence=evidence,
     )

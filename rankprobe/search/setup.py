@@ -91,7 +91,8 @@ def prepare(config: TaskConfig, task: Task, *, device: str = "auto") -> Setup:
     largest = largest_useful_rank(backbone, adapter)
     if protocol.scaffold.init == "mixed":  # names in `random` that no layer has
         attach(backbone, rank=1, adapter=adapter, scaffold=protocol.scaffold)
-    search = _search(config, adapter, largest)
+    with_head = trainable_parameters(backbone, 0, adapter) > 0
+    search = _search(config, largest, with_head=with_head)
     network = given_network(config, backbone)
     identity = _identity(config, task) | ({"network": network["hash"]} if network else {})
     bench = Bench(backbone, task, protocol, _code(config))
@@ -137,7 +138,7 @@ def _scaffold(config: TaskConfig) -> Scaffold:
     )
 
 
-def _search(config: TaskConfig, adapter: Adapter, largest: int) -> Search:
+def _search(config: TaskConfig, largest: int, *, with_head: bool) -> Search:
     search, training = config.search, config.training
     ranks = None if search.ranks == "auto" else search.ranks
     useless = [rank for rank in ranks or () if rank > largest]
@@ -157,7 +158,14 @@ def _search(config: TaskConfig, adapter: Adapter, largest: int) -> Search:
         rates = Rates((rate,), (rate,))
     else:
         rates = Rates(*(_candidates(value) for value in (rate.adapter, rate.baseline)))
-    with_head = adapter.head == "trained" or adapter.beta == "trained"
+    if search.scaffolds > 1 and getattr(config.backbone, "init", "scaffold") == "pretrained":
+        raise ConfigError(
+            Problem(
+                "`scaffolds` takes turns with seeds of random weights; pretrained ones have none",
+                config.where("search", "scaffolds"),
+                "remove it, or write `backbone: {init: scaffold}`",
+            )
+        )
     if search.floor == "head" and not with_head:
         raise ConfigError(
             Problem(

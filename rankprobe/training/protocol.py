@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from rankprobe.errors import TrainingError
 from rankprobe.lowrank import Adapter, Scaffold, attach, count_trainable
 from rankprobe.records import Member, Run
+from rankprobe.training.chance import devices_of, draws_masks
 from rankprobe.training.data import TrainingData
 from rankprobe.training.loop import evaluated, fit
 from rankprobe.training.memory import out_of_memory
 from rankprobe.training.objectives import Objective
-from rankprobe.training.trainees import build_cohort, devices_of, draws_masks
+from rankprobe.training.trainees import build_cohort
 
 
 @dataclass(frozen=True)
