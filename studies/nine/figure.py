@@ -109,7 +109,8 @@ def _set_axes(ax: Axes, curves: Mapping[str, list[Spot]]) -> None:
         for spot in published_spots(kind.published)
     ]
     lowest = min(100 * spot.mean for spot in shown)
-    ax.set_ylim(max(-10.0, lowest - 6.0), max(104.0, *(100 * spot.mean + 2 for spot in shown)))
+    ends = [100 * spot.high + 1 for spots in curves.values() for spot in spots]
+    ax.set_ylim(max(-10.0, lowest - 6.0), min(120.0, max([104.0, *ends])))
     ax.set_xscale("log", base=2)
     largest = max(spot.rank for spot in shown)
     ax.set_xlim(0.8, 1.25 * largest)
