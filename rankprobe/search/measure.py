@@ -213,11 +213,11 @@ def _scope(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, Any]:
         "split": setup.bench.task.division,
         "architecture": architecture(backbone, setup.bench.task, setup.bench.backbone),
         "scaffold": _scaffold_words(setup.bench.protocol.scaffold, drawn),
-        "adapter": ", ".join(f"{k} {_word(v)}" for k, v in config.adapter.model_dump().items()),
+        "adapter": ", ".join(
+            f"{k} {_word(v)}" for k, v in config.adapter.model_dump(exclude_none=True).items()
+        ),
         "optimizer": _optimizer(training),
-        "learning_rate": "tuned for every rank and for full training"
-        if training.learning_rate == "tuned"
-        else f"fixed: {_word(training.model_dump()['learning_rate'])}",
+        "learning_rate": _learning_rate(training.model_dump()["learning_rate"]),
         "epochs": driver.epochs,
         "largest_useful_rank": setup.largest,
         "repeats": config.search.repeats,
@@ -249,6 +249,13 @@ def _optimizer(training: TrainingConfig) -> str:
     if training.class_weights != "none":
         words.append(f"classes weighted: {_word(training.class_weights)}")
     return ", ".join(words)
+
+
+def _learning_rate(given: Any) -> str:
+    if given == "tuned":
+        return "tuned for every rank and for full training"
+    several = isinstance(given, dict) and any(isinstance(v, tuple) for v in given.values())
+    return f"{'tuned over' if several else 'fixed:'} {_word(given)}"
 
 
 def _word(value: Any) -> str:
