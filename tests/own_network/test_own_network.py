@@ -96,7 +96,7 @@ def test_the_guides_network_is_measured_as_a_new_user_would(guide: Path) -> None
         training={"epochs": 4, "learning_rate": 0.01},
         search={"ranks": [1, 8], "repeats": 2},
     )
-    assert result.scope["architecture"] == "Gated of my_models:make_net"
+    assert result.scope["architecture"] == "Gated of my_models:make_net, head head"
     assert result.provenance["network"]["class"] == "Gated"
     assert result.provenance["network"]["parameters"] == 6_762
     assert result.points[1].mean > result.points[0].mean > 0.1
@@ -126,7 +126,7 @@ def test_a_module_is_measured_and_resumed(tmp_path: Path, monkeypatch: pytest.Mo
     network = Own()
     before = {key: value.clone() for key, value in network.state_dict().items()}
     result = rankprobe.measure(x, y, backbone=network, out=tmp_path, **SHORT)
-    assert result.scope["architecture"] == f"Own of {__name__}"
+    assert result.scope["architecture"] == f"Own of {__name__}, head head"
     assert result.provenance["network"]["class"] == "Own"
     assert result.provenance["network"]["parameters"] == 74
     assert result.provenance["configuration"]["backbone"]["factory"] == f"{__name__}:Own"
