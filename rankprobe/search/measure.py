@@ -217,7 +217,7 @@ def _scope(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, Any]:
             f"{k} {_word(v)}" for k, v in config.adapter.model_dump(exclude_none=True).items()
         ),
         "optimizer": _optimizer(training),
-        "learning_rate": _learning_rate(training.model_dump()["learning_rate"]),
+        "learning_rate": learning_rate_words(training.model_dump()["learning_rate"]),
         "epochs": driver.epochs,
         "largest_useful_rank": setup.largest,
         "repeats": config.search.repeats,
@@ -251,7 +251,8 @@ def _optimizer(training: TrainingConfig) -> str:
     return ", ".join(words)
 
 
-def _learning_rate(given: Any) -> str:
+def learning_rate_words(given: Any) -> str:
+    """How learning rates were chosen, of the setting as it was given."""
     if given == "tuned":
         return "tuned for every rank and for full training"
     several = isinstance(given, dict) and any(isinstance(v, tuple) for v in given.values())

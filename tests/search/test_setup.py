@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import rankprobe
 from rankprobe.errors import ConfigError
-from rankprobe.search.measure import bytes_needed
+from rankprobe.search.measure import bytes_needed, learning_rate_words
 from tests.training.toys import toy
 
 
@@ -42,3 +42,19 @@ def test_a_text_s_vocabulary_needs_no_room() -> None:
     labels = toy("tokens")
     more = bytes_needed(replace(labels, outputs=50_000)) - bytes_needed(labels)
     assert more == 150 * 4 * 20 * (50_000 - 3)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("tuned", "tuned for every rank and for full training"),
+        (0.01, "fixed: 0.01"),
+        ({"adapter": 0.01, "baseline": 0.001}, "fixed: adapter 0.01, baseline 0.001"),
+        (
+            {"adapter": (0.003, 0.01), "baseline": 0.001},
+            "tuned over adapter 0.003 0.01, baseline 0.001",
+        ),
+    ],
+)
+def test_the_scope_says_how_rates_were_chosen(given: object, words: str) -> None:
+    assert learning_rate_words(given) == words
