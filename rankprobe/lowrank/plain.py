@@ -128,7 +128,7 @@ def _tried_training(module: nn.Module, example: Tensor) -> set[str]:
     return changed
 
 
-class _Draws(TorchDispatchMode):
+class _Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it without types
     """Looks at every operation that draws random numbers.
 
     Attributes:
@@ -136,7 +136,7 @@ class _Draws(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.by_memory = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
