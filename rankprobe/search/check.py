@@ -54,7 +54,7 @@ class Check:
     def words(self) -> str:
         """The estimate, for people."""
         task = self.task
-        shape = " x ".join(map(str, task.input_shape))
+        shape = " x ".join(map(str, task.input_shape)) or f"one of the {task.kind}"
         length = f"{self.epochs} epochs" + ("" if self.epochs_given else " (more if not converged)")
         flags = f"\nnote       {', '.join(task.flags)}" if task.flags else ""
         return (
