@@ -41,6 +41,11 @@ class SplitConfig(Model):
     time: Name | None = Field(default=None, description="the name of a column")
     scaffold: bool = Field(default=False, description=SWITCH)
 
+    @property
+    def by(self) -> str | None:
+        """The column to divide by, if there is one."""
+        return self.column or self.group or self.time
+
 
 class DataConfig(Model):
     """Where the data lies and what in it is input, target and split.

@@ -59,9 +59,19 @@ FAMILY_OF = {
 }
 
 
+# Keys that mean nothing beside another one, by source and that other key.
+_BESIDE = {
+    ("graphs", "smiles"): ("edges", "id", "features"),
+    ("trajectories", "path"): ("policy", "episodes"),
+    ("text", "tokenizer"): ("vocabulary",),
+    ("tokens", "tokenizer"): ("vocabulary",),
+    ("huggingface", "tokenizer"): ("vocabulary",),
+}
+
+
 def inferred_source(data: Settings) -> str | None:
     """The source that a configuration means when it names none."""
-    suffixes = [PurePath(path).suffix.lower() for path in paths_of(data)]
+    suffixes = [_suffix(path) for path in paths_of(data)]
     if suffixes:
         return _SUFFIXES.get(suffixes[0])
     return "sklearn" if "name" in data else "python" if "factory" in data else None
@@ -84,12 +94,7 @@ def source_conflicts(
         )
     if "path" in used and paths:
         yield from _path_conflicts(source, paths, where)
-    pair = source == "arrays" and is_pair(data)
-    if pair:
-        used = ("path", "split")
-    for key in sorted({key for keys in USED.values() for key in keys} & data.keys() - {*used}):
-        what = "a pair of .npy files" if pair else f"the source `{source}`"
-        yield Problem(f"`data.{key}` means nothing to {what}", where(("data", key)), "remove it")
+    yield from _unused(data, source, where)
     name = data.get("name")
     if source == "sklearn" and isinstance(name, str) and name not in BUNDLED:
         hint = nearest(name, BUNDLED) or f"there are: {', '.join(BUNDLED)}"
@@ -98,6 +103,26 @@ def source_conflicts(
     if not trust and (source == "python" or ":" in policy):
         key = "source" if source == "python" else "policy"
         yield needs_consent(f"the {key} `{data[key]}`", where(("data", key)))
+
+
+def _unused(data: Settings, source: str, where: Where) -> Iterator[Problem]:
+    """Keys that would decide nothing."""
+    used, what, paths = USED[source], f"the source `{source}`", paths_of(data)
+    if source == "arrays" and is_pair(data):
+        used, what = ("path", "split"), "a pair of .npy files"
+    elif source == "series" and paths and _suffix(paths[0]) == ".npz":
+        used = ("path", "time", "target", "features", "split", "length", "until")
+        what = "series in an .npz file"
+    unused = {key for keys in USED.values() for key in keys} & data.keys() - {*used}
+    if data.get("standardize") is True and (source in ("text", "tokens") or "smiles" in data):
+        unused.add("standardize")
+    for key in sorted(unused):
+        yield Problem(f"`data.{key}` means nothing to {what}", where(("data", key)), "remove it")
+    for (of, other), keys in _BESIDE.items():
+        for key in keys if source == of and data.get(other) is not None else ():
+            if key in data:
+                message = f"`data.{key}` means nothing beside `data.{other}`"
+                yield Problem(message, where(("data", key)), "remove one of them")
 
 
 def needs_consent(what: str, where: str) -> Problem:
@@ -110,7 +135,7 @@ def needs_consent(what: str, where: str) -> Problem:
 
 
 def _path_conflicts(source: str, paths: list[str], where: Where) -> Iterator[Problem]:
-    suffixes = [PurePath(path).suffix.lower() for path in paths]
+    suffixes = [_suffix(path) for path in paths]
     if source not in ("arrays", "table"):
         if len(paths) > 1 and source not in _PAIRS:
             message = f"the source `{source}` reads one file or folder, not {len(paths)}"
@@ -131,6 +156,13 @@ def _path_conflicts(source: str, paths: list[str], where: Where) -> Iterator[Pro
         )
     elif len(suffixes) > 1 and suffixes != [".npy", ".npy"]:
         yield Problem("only .npy files come in pairs", where(("data", "path")), "give one file")
+
+
+def _suffix(path: str) -> str:
+    """How a file's name ends, ``.gz`` apart where its source reads it compressed."""
+    inner = table_suffix(path)
+    own = PurePath(path).suffix.lower()
+    return inner if own == ".gz" and inner in (".csv", ".tsv", ".jsonl", ".txt") else own
 
 
 def table_suffix(path: str) -> str:

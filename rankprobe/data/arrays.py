@@ -91,7 +91,7 @@ def examples_from_names(
         key if isinstance(key, str) else default
         for key, default in ((data.features, "x"), (data.target, "y"))
     )
-    by = split.column or split.group or split.time
+    by = split.by
     pairs: dict[str, Pair] = {}
     for part, given in (("test", split.test), ("validation", split.validation)):
         own = [f"{x}_{part}", f"{y}_{part}"]

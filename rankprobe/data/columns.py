@@ -124,8 +124,7 @@ def divider_of(frame: pd.DataFrame, config: TaskConfig, holder: str) -> NDArray[
     """
     assert config.data is not None
     split = config.data.split
-    by = split.column or split.group or split.time
-    if not by:
+    if not split.by:
         return None
-    column = named_column(frame, by, holder, config.where("data", "split"))
-    return divider(column, by, holder, in_time=bool(split.time))
+    column = named_column(frame, split.by, holder, config.where("data", "split"))
+    return divider(column, split.by, holder, in_time=bool(split.time))

@@ -33,8 +33,12 @@ class Episode:
     rewards: NDArray[np.float64]
 
 
-def read_episodes(path: Path) -> tuple[list[Episode], str | None]:
-    """The episodes of a file or folder, and the name of their environment where it is there.
+def read_episodes(path: Path) -> tuple[list[Episode], str | None, int]:
+    """The episodes of a file or folder.
+
+    Returns:
+        The episodes, the name of their environment where it is there, and how many steps were
+        left out because their episode has no end.
 
     Raises:
         DataError: It cannot be read, or its arrays do not fit each other.
@@ -46,10 +50,12 @@ def read_episodes(path: Path) -> tuple[list[Episode], str | None]:
             raise DataError(f"{path} holds no {MINARI}, as data sets of Minari do")
         path = found
     if path.suffix.lower() in (".hdf5", ".h5"):
-        return _from_minari(path)
+        return *_from_minari(path), 0
     arrays = read_archive(path)
     name = arrays.get("environment")
-    return _from_arrays(arrays, path), None if name is None else str(name)
+    episodes = _from_arrays(arrays, path)
+    rest = len(arrays["rewards"]) - sum(len(episode.rewards) for episode in episodes)
+    return episodes, None if name is None else str(name), rest
 
 
 def _from_arrays(arrays: dict[str, NDArray[Any]], path: Path) -> list[Episode]:
@@ -57,10 +63,15 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], path: Path) -> list[Episode]:
 
     With ends, steps after the last are left out: their return is not known.
     """
-    for name in ("observations", "actions", "rewards"):
+    for name in ("rewards", "observations", "actions"):
         if name not in arrays:
             there = ", ".join(arrays)
             raise DataError(f"{path} has no array `{name}`; there are: {there}")
+        if arrays[name].shape[:1] != arrays["rewards"].shape[:1] or not arrays[name].ndim:
+            raise DataError(
+                f"`{name}` in {path} has the shape {arrays[name].shape} and `rewards` "
+                f"{arrays['rewards'].shape}; one row a step is needed, none after the last action"
+            )
     marks = [arrays[name] for name in ("terminals", "timeouts") if name in arrays]
     starts = arrays.get("episode_starts")
     steps = len(arrays["rewards"])
@@ -68,6 +79,8 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], path: Path) -> list[Episode]:
         raise DataError(f"the marks of episodes in {path} need the shape ({steps},)")
     if marks:
         ends = np.flatnonzero(np.any([mark.astype(bool) for mark in marks], axis=0)) + 1
+        if not len(ends):
+            raise DataError(f"{path} marks no end of an episode; give `timeouts`, too")
         edges = np.concatenate([[0], ends])
     elif starts is not None:
         edges = np.unique([0, *np.flatnonzero(starts), steps])
@@ -103,7 +116,7 @@ def _from_minari(path: Path) -> tuple[list[Episode], str | None]:
             )
             episodes = [_of_group(file[name], f"{name} of {path.name}") for name in names]
             spec = file.attrs.get("env_spec")
-    except OSError as error:
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:  # of damaged files
         raise DataError(f"{path} cannot be read as HDF5: {error}") from None
     if not episodes:
         raise DataError(f"{path} holds no groups episode_0, episode_1, ... as Minari's files do")

@@ -20,7 +20,7 @@ from rankprobe.data.molecules import (
 )
 from rankprobe.data.names import paths
 from rankprobe.data.nodes import read_nodes
-from rankprobe.data.table import listed, read_frame
+from rankprobe.data.table import last_free, listed, read_frame
 from rankprobe.errors import ConfigError, Problem
 
 SCAFFOLD_SHARE = 0.1  # of validation, and of test
@@ -56,7 +56,7 @@ def _molecules(config: TaskConfig) -> Examples:
     path = paths(data, config.folder)[0]
     frame, split = read_frame(path), data.split
     smiles = named_column(frame, data.smiles, path.name, config.where("data", "smiles"))
-    targets = listed(data.target) or [str(frame.columns.drop(data.smiles)[-1])]
+    targets = listed(data.target) or [last_free(frame, {data.smiles, split.by}, path.name)]
     y = targets_of(frame, targets, config, path.name)
     made = read_molecules(smiles.tolist(), path.name, scaffolds=split.scaffold)
     fixed, division = np.full(len(made.rows), FREE, dtype=np.int8), ""
@@ -89,5 +89,6 @@ def _molecules(config: TaskConfig) -> Examples:
         kind="graphs",
         form=lambda: form,
         fingerprints=made.canonical,
+        alike=np.unique(made.canonical, return_inverse=True)[1],
         division=division,
     )

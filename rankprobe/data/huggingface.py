@@ -6,6 +6,7 @@ Only data are read: `datasets` runs no loading scripts, and nothing here asks it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,20 +16,20 @@ from numpy.typing import NDArray
 
 from rankprobe.config import TaskConfig
 from rankprobe.data.arrays import Pair, Reader, divider, examples_from_pairs
-from rankprobe.data.examples import TEST, TRAIN, VALIDATION, Examples
+from rankprobe.data.examples import TEST, TRAIN, VALIDATION, Encoded, Examples, Rows
+from rankprobe.data.hub import splits_of
 from rankprobe.data.names import missing_name
 from rankprobe.data.pictures import Stored, decoded, picture_fields
-from rankprobe.data.splits import WORDS
+from rankprobe.data.splits import NAMES
 from rankprobe.data.table import listed
 from rankprobe.data.text import USUAL, text_fields
 from rankprobe.errors import ConfigError, DataError, Problem
 
-EXTRA = "data sets of Hugging Face need more packages: pip install 'rankprobe[huggingface]'"
-_READERS = {
-    ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet",
-    ".arrow": "arrow",
-}  # fmt: skip
 _TARGETS = ("label", "labels", "target", "y")
+_SETTINGS = {
+    "pictures": ("size", "grey", "augment"),
+    "text": ("length", "vocabulary", "tokenizer"),
+}
 _HIDDEN = -1  # the label of test rows whose answers are kept back
 
 
@@ -44,12 +45,12 @@ def read_huggingface(config: TaskConfig) -> Examples:
     """
     assert config.data is not None
     data, holder = config.data, str(config.data.path)
-    splits = _splits(config)
+    splits = splits_of(config)
     train = splits[TRAIN]
     columns = list(train.column_names)
     target = _target(config, train, columns)
     features = _features(config, train, columns, target)
-    by = data.split.column or data.split.group or data.split.time
+    by = data.split.by
     if by and len(splits) > 1:
         raise ConfigError(
             Problem(
@@ -64,7 +65,12 @@ def read_huggingface(config: TaskConfig) -> Examples:
         for part, rows in splits.items()
     }
     kept = {part: pair for part, pair in pairs.items() if not _hidden(pair)}
-    return examples_from_pairs(
+    if TRAIN not in kept:
+        raise DataError(
+            f"the target `{target}` in {holder} is {_HIDDEN} in every training row: the answers "
+            "are kept back; name another `target`"
+        )
+    examples = examples_from_pairs(
         kept[TRAIN],
         config,
         holder=holder,
@@ -76,61 +82,16 @@ def read_huggingface(config: TaskConfig) -> Examples:
         names=(", ".join(features), target),
         read=read,
     )
+    hidden = [NAMES[part] for part in pairs if part not in kept]
+    if not hidden:
+        return examples
 
+    def encode(rows: Sequence[Rows]) -> Encoded:
+        parts, done = examples.encode(rows)
+        note = f"the rows that are given have no answers ({_HIDDEN}), and others are drawn"
+        return parts, {**done, **dict.fromkeys(hidden, note)}
 
-def _splits(config: TaskConfig) -> dict[int, Any]:
-    """The rows of each split; a data set without splits is all training, to be divided."""
-    loaded = _loaded(config)
-    if not hasattr(loaded, "keys"):
-        return {TRAIN: loaded}
-    named = {WORDS[name.lower()]: loaded[name] for name in loaded if name.lower() in WORDS}
-    if TRAIN in named:
-        return named
-    if len(loaded) == 1:
-        return {TRAIN: next(iter(loaded.values()))}
-    raise DataError(
-        f"{config.data and config.data.path} has the splits {', '.join(loaded)}, and none of them "
-        "is named train"
-    )
-
-
-def _loaded(config: TaskConfig) -> Any:
-    """A data set, or one for each split."""
-    assert config.data is not None
-    assert isinstance(config.data.path, str)
-    try:
-        import datasets
-    except ImportError:
-        raise DataError(EXTRA) from None
-    name, configuration = config.data.path, config.data.configuration
-    path = config.folder / name
-    try:
-        if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
-            return datasets.load_from_disk(str(path))
-        if path.is_file():
-            return _from_file(path)
-        if path.is_dir():
-            return datasets.load_dataset(str(path), configuration)
-        return datasets.load_dataset(name, configuration)
-    except DataError:
-        raise
-    except Exception as error:  # the hub, the network and every file format raise their own
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        where = "read" if path.exists() else "had from the hub, and is no file or folder here"
-        raise DataError(
-            f"the data set `{name}` cannot be {where}: {reason}\n    save it where there is a "
-            "network with `datasets.load_dataset(...).save_to_disk(FOLDER)`, and name that folder"
-        ) from None
-
-
-def _from_file(path: Path) -> Any:
-    import datasets
-
-    suffix = path.suffix.lower()
-    if suffix not in _READERS:
-        raise DataError(f"{path} cannot be read; readable are {', '.join(_READERS)}")
-    more = {"sep": "\t"} if suffix == ".tsv" else {}
-    return datasets.load_dataset(_READERS[suffix], data_files=str(path), **more)
+    return replace(examples, encode=encode)
 
 
 def _target(config: TaskConfig, rows: Any, columns: list[str]) -> str:
@@ -138,11 +99,21 @@ def _target(config: TaskConfig, rows: Any, columns: list[str]) -> str:
     given = listed(config.data.target)
     for name in given:
         _check_named(config, name, columns, "target")
+    if len(given) > 1:
+        raise ConfigError(
+            Problem(
+                f"data sets of Hugging Face have one target here, not {len(given)}",
+                config.where("data", "target"),
+                f"name one of {', '.join(given)}",
+            )
+        )
     if given:
         return given[0]
-    usual = [name for name in columns if name.lower() in _TARGETS]
-    classes = [name for name in columns if hasattr(rows.features[name], "names")]
-    return (usual or classes or columns)[0 if usual or classes else -1]
+    roles = {config.data.split.by, *listed(config.data.features)}
+    free = [name for name in columns if name not in roles] or columns
+    usual = [name for name in free if name.lower() in _TARGETS]
+    classes = [name for name in free if hasattr(rows.features[name], "names")]
+    return (usual or classes or free)[0 if usual or classes else -1]
 
 
 def _features(config: TaskConfig, rows: Any, columns: list[str], target: str) -> list[str]:
@@ -155,7 +126,7 @@ def _features(config: TaskConfig, rows: Any, columns: list[str], target: str) ->
     given = listed(config.data.features)
     for name in given:
         _check_named(config, name, columns, "features")
-    roles = {target, split.column, split.group, split.time}
+    roles = {target, split.by}
     free = given or [name for name in columns if name not in roles]
     kinds = {name: _kind(rows.features[name]) for name in free}
     for kind in ("pictures", "text") if not given else ():
@@ -202,6 +173,17 @@ def _reader(
         listing = ", ".join(f"{name} ({rows.features[name]})" for name in features)
         raise DataError(f"the features of {holder} are not of one kind: {listing}; name fewer")
     kind = kinds.pop()
+    for of, keys in _SETTINGS.items():
+        for key in keys if of != kind else ():
+            if key in config.data.model_fields_set:
+                raise ConfigError(
+                    Problem(
+                        f"`data.{key}` is for {of}, and {', '.join(features)} of {holder} "
+                        f"{'are' if kind == 'numbers' or len(features) > 1 else 'is'} {kind}",
+                        config.where("data", key),
+                        "remove it",
+                    )
+                )
     if kind == "pictures":
         return kind, partial(picture_fields, config.data)
     return kind, partial(_text, config) if kind == "text" else None
@@ -259,8 +241,14 @@ def _labels(rows: Any, target: str, holder: str) -> NDArray[Any]:
         raise DataError(f"the target `{target}` in {holder} is missing in row {row + 1}")
     y = np.array(values)
     names = getattr(rows.features[target], "names", None)
-    if names is None or (y == _HIDDEN).any():
+    hidden = y == _HIDDEN
+    if names is None or hidden.all():
         return y
+    if hidden.any():
+        raise DataError(
+            f"the target `{target}` in {holder} is {_HIDDEN} (no answer) in {int(hidden.sum())} of "
+            f"{len(y)} rows of one split, the first in row {int(hidden.argmax()) + 1}; remove them"
+        )
     return np.array([names[value] for value in values], dtype=np.str_)
 
 

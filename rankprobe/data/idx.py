@@ -30,7 +30,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
         raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}; fetch it again") from None
-    if len(raw) < 4 or raw[:2] != b"\0\0" or raw[3] == 0:
+    if len(raw) < 4 or raw[:2] != b"\0\0" or raw[3] == 0 or len(raw) < 4 + 4 * raw[3]:
         raise DataError(f"{path} is not an IDX file; pictures in other formats go in a folder")
     if raw[2] != _BYTES:
         raise DataError(
@@ -39,7 +39,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     start = 4 + 4 * raw[3]
     shape = np.frombuffer(raw[4:start], dtype=">u4").tolist()
     values = np.frombuffer(raw, dtype=np.uint8)[start:]
-    if len(shape) < raw[3] or len(values) != math.prod(shape):
+    if len(values) != math.prod(shape):
         size = " x ".join(map(str, shape))
         raise DataError(f"{path} holds {len(values)} values, and says {size}; fetch it again")
     return values.reshape(shape)

@@ -11,12 +11,13 @@ import numpy as np
 from rankprobe.config import TaskConfig
 from rankprobe.config_sources import TABLES, table_suffix
 from rankprobe.data.arrays import Pair, examples_from_pairs, read_arrays
+from rankprobe.data.columns import divider_of
 from rankprobe.data.examples import FREE, TEST, TRAIN, VALIDATION, Examples
 from rankprobe.data.idx import read_idx
 from rankprobe.data.names import check_columns, paths
 from rankprobe.data.pictures import Stored, decoded, picture_fields
 from rankprobe.data.splits import WORDS
-from rankprobe.data.table import divider, listed, read_frame, target_column
+from rankprobe.data.table import last_free, listed, read_frame, target_column
 from rankprobe.errors import ConfigError, DataError, Problem
 
 _SUFFIXES = (
@@ -58,7 +59,7 @@ def read_images(config: TaskConfig) -> Examples:
         return _from_idx(config, *files)
     if not path.is_dir():
         raise DataError(f"{path} cannot be read as pictures: {_LAYOUTS}")
-    if named := list(path.glob("*train-images*")):
+    if named := [file for file in path.glob("*train-images*") if file.is_file()]:
         return _from_published(config, path, named)
     return _from_folders(config, path)
 
@@ -110,7 +111,13 @@ def _from_folders(config: TaskConfig, path: Path) -> Examples:
     splits = {folder: WORDS.get(folder.name.lower()) for folder in _folders(path)}
     if not splits:
         raise DataError(f"{path} holds no folders: {_LAYOUTS}")
-    divided = TRAIN in splits.values() and None not in splits.values()
+    parts = set(splits.values())
+    if parts > {TRAIN, None}:  # `train` alone beside others may be a class of pictures
+        strange = next(folder for folder, part in splits.items() if part is None)
+        raise DataError(
+            f"{strange} lies beside folders that are named after splits, and is none; move it away"
+        )
+    divided = TRAIN in parts and None not in parts
     stored: list[tuple[str, Stored]] = []
     labels, fixed = [], []
     for folder, part in splits.items() if divided else [(path, None)]:
@@ -134,7 +141,13 @@ def _from_folders(config: TaskConfig, path: Path) -> Examples:
 
 
 def _folders(path: Path) -> list[Path]:
-    return sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    """The folders in a folder; a picture beside them would have no class."""
+    inside = sorted(p for p in path.iterdir() if not p.name.startswith("."))
+    folders = [entry for entry in inside if entry.is_dir()]
+    for entry in inside if folders else ():
+        if entry.suffix.lower() in _SUFFIXES and entry not in folders:
+            raise DataError(f"{entry} lies beside folders of classes; move it into one, or away")
+    return folders
 
 
 def _pictures(folder: Path) -> Iterator[Path]:
@@ -151,14 +164,22 @@ def _pictures(folder: Path) -> Iterator[Path]:
 def _from_table(config: TaskConfig, path: Path) -> Examples:
     """A table with the file and the label of every picture; files are relative to the table."""
     assert config.data is not None
-    data, split, frame = config.data, config.data.split, read_frame(path)
+    data, frame = config.data, read_frame(path)
     check_columns(config, [str(name) for name in frame.columns])
+    for key in ("features", "target"):
+        if len(named := listed(getattr(data, key))) > 1:
+            raise ConfigError(
+                Problem(
+                    f"pictures need one column as `data.{key}`, not {len(named)}",
+                    config.where("data", key),
+                    f"name one of {', '.join(named)}",
+                )
+            )
     names = listed(data.features) or [
         name for name in map(str, frame.columns) if name.lower() in _FILES
     ]
     column = (names or [str(frame.columns[0])])[0]
-    target = (listed(data.target) or [str(frame.columns[-1])])[0]
-    by = split.column or split.group or split.time
+    target = (listed(data.target) or [last_free(frame, {column, data.split.by}, path.name)])[0]
     stored: list[tuple[str, Stored]] = []
     for row, name in enumerate(frame[column].tolist()):
         file = path.parent / str(name)
@@ -170,6 +191,6 @@ def _from_table(config: TaskConfig, path: Path) -> Examples:
         target=target,
         y=target_column(frame[target], target, config, path.name),
         fixed=np.full(len(frame), FREE, dtype=np.int8),
-        by=divider(frame[by], by, path.name, in_time=bool(split.time)) if by else None,
+        by=divider_of(frame, config, path.name),
         **picture_fields(data, decoded(stored, data), column, path.name),
     )

@@ -19,7 +19,7 @@ from rankprobe.data.examples import TEST, Examples, Rows
 from rankprobe.data.names import missing_names
 from rankprobe.data.python import read_python
 from rankprobe.data.sklearn_sets import read_bundled
-from rankprobe.data.splits import described, divided, divided_apart
+from rankprobe.data.splits import check_shares, described, divided, divided_apart
 from rankprobe.data.table import read_table
 from rankprobe.data.targets import Target, encoded_target
 from rankprobe.data.task import Objective, Split, Task
@@ -125,6 +125,7 @@ def _task(examples: Examples, config: TaskConfig) -> Task:
     )
     strata = target.y if target.objective == "classification" else None
     split = config.data.split if config.data else SplitConfig()
+    _check_followed(split, examples, config)
     division = examples.division or described(
         split, examples.fixed, examples.by, stratified=strata is not None
     )
@@ -172,11 +173,45 @@ def _task(examples: Examples, config: TaskConfig) -> Task:
 
 
 def _objective(config: TaskConfig, examples: Examples) -> Objective | None:
-    """The objective as configured, as the source or as the metric implies it."""
-    if config.objective or examples.chosen:
-        return config.objective or examples.chosen
-    kinds = METRICS[config.metric] if config.metric else ()
-    return kinds[0] if len(kinds) == 1 else "classification" if kinds else None  # type: ignore[return-value]
+    """The objective as configured, as the source or as the metric implies it.
+
+    Raises:
+        ConfigError: It is not one that the source can serve.
+    """
+    chosen, metric = examples.chosen, config.metric
+    implied: Objective | None = METRICS[metric][0] if metric else None  # type: ignore[assignment]
+    wanted = config.objective or implied or chosen
+    if chosen and wanted != chosen:
+        problem = f"the objective of {examples.holder} is {chosen}, not {wanted}"
+    elif wanted == "next_token" and not chosen:
+        problem = f"{examples.holder} is not read as plain text: the source `tokens` does that"
+    elif metric == "episode_return" and examples.kind != "windows":
+        problem = f"{examples.holder} holds no episodes: the source `trajectories` reads those"
+    else:
+        return wanted
+    key = "objective" if config.objective else "metric"
+    raise ConfigError(
+        Problem(problem, config.where(key), f"remove `{key}: {getattr(config, key)}`")
+    )
+
+
+def _check_followed(split: SplitConfig, examples: Examples, config: TaskConfig) -> None:
+    """Refuse settings of the split that would decide nothing.
+
+    Raises:
+        ConfigError: A column where the source has none, or a share of a split that is given.
+    """
+    if split.by and examples.by is None:
+        raise ConfigError(
+            Problem(
+                f"`data.split` divides by `{split.by}`, and {examples.holder} has nothing of "
+                "that name",
+                config.where("data", "split"),
+                "give shares instead: {test: 0.2, validation: 0.1}",
+            )
+        )
+    if not examples.division:
+        check_shares(split, examples.fixed, examples.by, examples.holder)
 
 
 def _checked_targets(
@@ -226,8 +261,8 @@ def _share_times(times: NDArray[Any], parts: tuple[Rows, Rows, Rows]) -> bool:
 
 def _fingerprints(split: Split) -> list[bytes]:
     """A short hash of every example; adding 0 makes the two zeros of floats one."""
-    rows: NDArray[Any] = split.x.reshape(len(split), -1) + split.x.dtype.type(0)
+    nothing = split.x.dtype.type(0)  # added row by row: a copy of all rows may not fit
     return [
-        hashlib.blake2b(x.tobytes() + y.tobytes(), digest_size=16).digest()
-        for x, y in zip(rows, split.y, strict=True)
+        hashlib.blake2b((x + nothing).tobytes() + y.tobytes(), digest_size=16).digest()
+        for x, y in zip(split.x, split.y, strict=True)
     ]

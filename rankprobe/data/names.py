@@ -36,8 +36,11 @@ def missing_names(data: DataConfig, folder: Path, where: Where) -> Iterator[Prob
     folders = data.source in _FOLDERS
     absent = [p for p in paths(data, folder) if not (p.is_file() or (folders and p.is_dir()))]
     for path in absent:
-        kind = "is a folder, not a file" if path.is_dir() else "is not there"
-        yield Problem(f"the file `{path}` {kind}", where("path"), _neighbour(path))
+        if path.is_dir():
+            hint = f"name a file, or a `source` that reads folders: {', '.join(_FOLDERS)}"
+            yield Problem(f"the file `{path}` is a folder, not a file", where("path"), hint)
+        else:
+            yield Problem(f"the file `{path}` is not there", where("path"), _neighbour(path))
     for key in ("labels", "edges", "tokenizer", "policy"):
         name = getattr(data, key)
         if name is not None and ":" not in name and not (folder / name).is_file():

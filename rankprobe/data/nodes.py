@@ -22,7 +22,7 @@ from rankprobe.data.examples import FREE, Examples, Rows, numbers, scaled
 from rankprobe.data.graph_arrays import both_directions
 from rankprobe.data.molecules import EXTRA
 from rankprobe.data.names import missing_name, paths
-from rankprobe.data.table import listed, read_frame
+from rankprobe.data.table import last_free, listed, read_frame
 from rankprobe.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def read_nodes(config: TaskConfig) -> Examples:
     path = paths(data, config.folder)[0]
     read = _nodes_from_arrays if path.suffix.lower() == ".npz" else _nodes_from_table
     ids, features, y, by, target = read(path, config)
-    edges = _edges(config.folder / data.edges, ids)
+    edges = _edges(config.folder / data.edges, ids, path.name)
     return node_examples(
         features,
         both_directions(edges),
@@ -127,10 +127,9 @@ def _nodes_from_table(path: Path, config: TaskConfig) -> _Nodes:
     frame = read_frame(path)
     own = data.id or "id"
     ids = named_column(frame, own, path.name, config.where("data", "id"))
-    targets = listed(data.target) or [str(frame.columns.drop(own)[-1])]
+    targets = listed(data.target) or [last_free(frame, {own, data.split.by}, path.name)]
     y = targets_of(frame, targets, config, path.name)
-    split = data.split
-    roles = {own, *targets, split.column, split.group, split.time, ""}
+    roles = {own, *targets, data.split.by, ""}
     wanted = listed(data.features) or [name for name in frame.columns if name not in roles]
     if not wanted:
         raise DataError(f"{path.name} has no features beside `{own}` and the target")
@@ -180,19 +179,19 @@ def _nodes_from_arrays(path: Path, config: TaskConfig) -> _Nodes:
         named(of_features, "features"),
         named(target, "target"),
     )
-    if features.ndim != 2 or not len(ids) == len(features) == len(y):
+    if features.ndim != 2 or ids.shape != (len(features),) or y.shape[:1] != ids.shape:
         raise DataError(
-            f"`{of_features}` in {path.name} has the shape {features.shape}, with {len(ids)} ids "
-            f"and {len(y)} targets; a node needs one row of features, one id and one target"
+            f"`{of_features}` in {path.name} has the shape {features.shape}, the ids {ids.shape} "
+            f"and the targets {y.shape}; a node needs one row of features, one id and one target"
         )
     split = data.split
-    by, divide = split.column or split.group or split.time, None
+    by, divide = split.by, None
     if by:
         divide = arrays.divider(named(by, "split"), by, path.name, in_time=bool(split.time))
     return pd.Series(ids), features, y, divide, target
 
 
-def _edges(path: Path, ids: pd.Series[Any]) -> NDArray[np.int64]:
+def _edges(path: Path, ids: pd.Series[Any], holder: str) -> NDArray[np.int64]:
     """Edges (2, edges) as places of nodes, from the columns source and target, or the first two.
 
     Raises:
@@ -201,10 +200,13 @@ def _edges(path: Path, ids: pd.Series[Any]) -> NDArray[np.int64]:
     import pandas as pd
     from pandas.api import types
 
-    check_complete(ids, "id", "the nodes")
+    check_complete(ids, str(ids.name or "id"), holder)
     if ids.duplicated().any():
-        twice = ids[ids.duplicated()].iloc[0]
-        raise DataError(f"two nodes have the id {str(twice)!r}; every node needs its own")
+        row = int(ids.duplicated().to_numpy().argmax())
+        raise DataError(
+            f"two nodes in {holder} have the id {str(ids.iloc[row])!r}, the second in row "
+            f"{row + 1}; every node needs its own"
+        )
     frame = read_frame(path)
     known = {"source", "target"} <= set(frame.columns)
     ends = []

@@ -26,6 +26,8 @@ EXTRA = "reading pictures needs Pillow: pip install 'rankprobe[images]'"
 LARGEST = 512 * 512  # pixels of a picture that nobody asked to make smaller
 _CHUNK = 1024  # pictures scaled at once, so that no copy of a whole split is made
 _GREY = ("1", "L", "LA", "F")
+# Told by content, not by name: for EPS, Pillow would start another program, Ghostscript.
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
 
 class NoSizeError(DataError):
@@ -103,7 +105,8 @@ def _opened(name: str, content: Stored) -> Image:
     from PIL import Image
 
     try:
-        return Image.open(io.BytesIO(content) if isinstance(content, bytes) else content)
+        source = io.BytesIO(content) if isinstance(content, bytes) else content
+        return Image.open(source, formats=_FORMATS)
     except _damages() as error:
         raise DataError(_damaged(name, error)) from None
 
@@ -152,7 +155,7 @@ def _damages() -> tuple[type[Exception], ...]:
 def _damaged(name: str, error: Exception) -> str:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     if "cannot identify" in reason:
-        reason = "it is damaged, or of a format that Pillow does not know"
+        reason = f"it is damaged, or of another format than {', '.join(_FORMATS)}"
     return f"{name} cannot be read as a picture: {reason}; replace or remove it"
 
 

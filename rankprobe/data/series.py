@@ -30,7 +30,7 @@ from rankprobe.data.examples import FREE, Examples, Rows
 from rankprobe.data.names import missing_name, paths
 from rankprobe.data.physionet import RECORD, TARGET, read_records
 from rankprobe.data.readings import Readings, Steps
-from rankprobe.data.table import listed, read_frame
+from rankprobe.data.table import last_free, listed, read_frame
 from rankprobe.errors import ConfigError, DataError, Problem
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class _Labelled:
     y: NDArray[Any]
     by: NDArray[Any] | None
     target: str
+    holder: str
     ignored: int = 0
 
     def of(self, kept: NDArray[np.bool_]) -> _Labelled:
@@ -100,7 +101,7 @@ def read_series(config: TaskConfig) -> Examples:
         return parts, {**done, **notes}
 
     return Examples(
-        holder=path.name,
+        holder=given.holder,
         target=given.target,
         y=given.y,
         fixed=np.full(r.series, FREE, dtype=np.int8),
@@ -132,7 +133,9 @@ def _from_tables(path: Path, config: TaskConfig) -> _Labelled:
     own = data.id or (RECORD if records else _DEFAULTS["id"])
     ids = column(labels, own, holder, "id")
     _check_ids(ids, own, holder)
-    target = listed(data.target) or [TARGET if records else str(labels.columns[-1])]
+    target = listed(data.target) or [
+        TARGET if records else last_free(labels, {own, data.split.by}, holder)
+    ]
     static = [
         number_column(column(labels, name, holder, "features"), name, holder, gaps=True)
         for name in listed(data.features)
@@ -158,6 +161,7 @@ def _from_tables(path: Path, config: TaskConfig) -> _Labelled:
         targets_of(labels, target, config, holder),
         divider_of(labels, config, holder),
         ", ".join(target),
+        holder,
         ignored,
     )
 
@@ -227,7 +231,7 @@ def _from_arrays(path: Path, config: TaskConfig) -> _Labelled:
     inputs, target = (listed(data.features) or ["values"])[0], (listed(data.target) or ["y"])[0]
     clock, split = data.time or "times", data.split
     values, times, y = named(inputs, "features"), named(clock, "time"), named(target, "target")
-    by, divide = split.column or split.group or split.time, None
+    by, divide = split.by, None
     if by:
         divide = arrays.divider(named(by, "split"), by, path.name, in_time=bool(split.time))
     if values.ndim != 3 or len(values) != len(y) or values.dtype.kind not in "biuf":
@@ -258,4 +262,4 @@ def _from_arrays(path: Path, config: TaskConfig) -> _Labelled:
         len(values),
         np.empty((len(values), 0)),
     )
-    return _Labelled(readings, y, divide, target)
+    return _Labelled(readings, y, divide, target, path.name)

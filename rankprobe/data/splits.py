@@ -98,6 +98,30 @@ def divided_apart(
     return train, validation, test
 
 
+def check_shares(
+    split: SplitConfig, fixed: NDArray[np.int8], by: NDArray[Any] | None, holder: str
+) -> None:
+    """Refuse a share that is written down for a split whose rows are given.
+
+    Args:
+        split: How to divide.
+        fixed: (n,) as for `divided`.
+        by: (n,) as for `divided`.
+        holder: Where the examples come from, for messages.
+
+    Raises:
+        DataError: There is one; it would decide nothing.
+    """
+    where = _words(by, split.column, holder) if split.column and by is not None else fixed
+    for part, key in ((TEST, "test"), (VALIDATION, "validation")):
+        share = getattr(split, key)
+        if isinstance(share, float | int) and (where == part).any():
+            raise DataError(
+                f"{holder} comes with {NAMES[part]} rows of its own, and `data.split.{key}` asks "
+                f"for a share of {share:g}; remove the share, or the rows"
+            )
+
+
 def described(
     split: SplitConfig, fixed: NDArray[np.int8], by: NDArray[Any] | None, *, stratified: bool
 ) -> str:

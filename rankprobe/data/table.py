@@ -32,7 +32,7 @@ EXTRA = "reading tables needs more packages: pip install 'rankprobe[table]'"
 
 
 def read_table(config: TaskConfig) -> Examples:
-    """Read ``data.path``; the target is the last column unless one is named.
+    """Read ``data.path``; the target is the last column without another role, unless one is named.
 
     Raises:
         DataError: The file cannot be read, or a column cannot serve.
@@ -40,9 +40,9 @@ def read_table(config: TaskConfig) -> Examples:
     assert config.data is not None
     data, path = config.data, paths(config.data, config.folder)[0]
     frame = read_frame(path)
-    targets = listed(data.target) or [str(frame.columns[-1])]
     split = data.split
-    by = split.column or split.group or split.time
+    by = split.by
+    targets = listed(data.target) or [last_free(frame, {by}, path.name)]
     features = frame[listed(data.features) or _features(frame, data, targets)]
     if features.shape[1] == 0:
         raise DataError(f"{path.name} has no columns beside the target")
@@ -144,13 +144,25 @@ def listed(names: str | tuple[str, ...] | None) -> list[str]:
     return [names] if isinstance(names, str) else list(names or ())
 
 
+def last_free(frame: pd.DataFrame, roles: set[str | None], holder: str) -> str:
+    """The target where none is named: the last column that has no other role.
+
+    Raises:
+        DataError: Every column has one.
+    """
+    free = [name for name in map(str, frame.columns) if name not in roles]
+    if not free:
+        raise DataError(f"{holder} has no column left for the target; add one")
+    return free[-1]
+
+
 def _features(frame: pd.DataFrame, data: DataConfig, targets: list[str]) -> list[str]:
     """Every column that has no other role.
 
     A column without a name is the row number that pandas writes: it tells nothing about a row,
     but where rows are sorted by class it would tell the class.
     """
-    roles = {*targets, data.split.column, data.split.group, data.split.time, ""}
+    roles = {*targets, data.split.by, ""}
     return [name for name in frame.columns if name not in roles]
 
 

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankprobe.config import TaskConfig
+from rankprobe.data.columns import divider_of
 from rankprobe.data.examples import FREE, Encoded, Examples, Rows
 from rankprobe.data.names import check_columns, paths
-from rankprobe.data.table import divider, listed, read_frame, target_column
-from rankprobe.data.tokenizing import encoded, made_tokenizer, padding_of
+from rankprobe.data.table import listed, read_frame, target_column
+from rankprobe.data.tokenizing import encoded, made_tokenizer, padding_of, vocabulary_size
 from rankprobe.errors import DataError
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ def read_text(config: TaskConfig) -> Examples:
     frame, split = read_frame(path), config.data.split
     names = [str(name) for name in frame.columns]
     check_columns(config, names)
-    by = split.column or split.group or split.time
-    roles = {split.column, split.group, split.time}
+    roles = {split.by}
     columns = listed(data.features) or [
         _text_column(frame, {*roles, *listed(data.target)}, path.name)
     ]
@@ -57,7 +57,7 @@ def read_text(config: TaskConfig) -> Examples:
         target=target,
         y=target_column(frame[target], target, config, path.name),
         fixed=np.full(len(frame), FREE, dtype=np.int8),
-        by=divider(frame[by], by, path.name, in_time=bool(split.time)) if by else None,
+        by=divider_of(frame, config, path.name),
         **text_fields(config, texts, ", ".join(columns)),
     )
 
@@ -121,7 +121,7 @@ def _encoded(
         f"{how}; the first {width} tokens, {cut[0]:.0%} of training texts and {cut[2]:.0%} of test "
         "texts have more"
     )
-    return parts, tokenizer.get_vocab_size(), words
+    return parts, vocabulary_size(tokenizer), words
 
 
 def _exchanged(ids: NDArray[Any], padding: int) -> NDArray[Any]:

@@ -124,6 +124,11 @@ def encoded(
             yield np.array(result.ids, dtype=np.int32), bool(result.overflowing)
 
 
+def vocabulary_size(tokenizer: Tokenizer) -> int:
+    """One more than the largest id, which is above the number of tokens where ids have gaps."""
+    return max(tokenizer.get_vocab().values()) + 1
+
+
 def end_token(tokenizer: Tokenizer, holder: str) -> int:
     """The id of the token that ends a document.
 

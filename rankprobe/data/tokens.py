@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from rankprobe.config import TaskConfig
 from rankprobe.data.examples import FREE, TEST, TRAIN, VALIDATION, Encoded, Examples, Rows
 from rankprobe.data.names import paths
-from rankprobe.data.splits import NAMES, WORDS, described, divided_apart
+from rankprobe.data.splits import NAMES, WORDS, check_shares, described, divided_apart
 from rankprobe.data.text import copies
-from rankprobe.data.tokenizing import encoded, end_token, made_tokenizer
+from rankprobe.data.tokenizing import encoded, end_token, made_tokenizer, vocabulary_size
 from rankprobe.errors import DataError
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def read_tokens(config: TaskConfig) -> Examples:
             f"{holder} holds {len(set(documents))} documents, and one is needed for each split; "
             "separate documents by blank lines"
         )
+    check_shares(split, fixed, None, holder)
     parts = divided_apart(split, fixed, None, copies(documents), holder)
     tokenizer, how = made_tokenizer(config, [documents[row] for row in parts[0]], ends=True)
     length = config.data.length or LENGTH
@@ -73,7 +74,7 @@ def read_tokens(config: TaskConfig) -> Examples:
         by=None,
         encode=encode,
         kind="tokens",
-        form=lambda: {"sizes": {"vocabulary": tokenizer.get_vocab_size()}},
+        form=lambda: {"sizes": {"vocabulary": vocabulary_size(tokenizer)}},
         chosen="next_token",
         division=f"by document ({counts}): {described(split, fixed, None, stratified=False)}",
     )
@@ -91,6 +92,12 @@ def _files(given: list[Path]) -> list[Path]:
 def _given(files: list[Path]) -> NDArray[np.int8]:
     """The split that the name of each file says, if there is one for training."""
     parts = [WORDS.get(path.name.lower().partition(".")[0]) for path in files]
+    named = next((path for path, part in zip(files, parts, strict=True) if part), None)
+    if TRAIN not in parts and named is not None and len(files) > 1:
+        raise DataError(
+            f"{named} is named after a split, and no file beside it after training; name the "
+            "others train.txt, or rename this one"
+        )
     if TRAIN not in parts:
         return np.full(len(files), FREE, dtype=np.int8)
     if None in parts:

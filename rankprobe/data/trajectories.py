@@ -36,11 +36,12 @@ def read_trajectories(config: TaskConfig) -> Examples:
     """
     data = config.data
     assert data is not None
+    rest = 0
     if data.path is None:
         episodes, holder, name = _recorded(config), str(data.environment), data.environment
     else:
         path = paths(data, config.folder)[0]
-        episodes, known = read_episodes(path)
+        episodes, known, rest = read_episodes(path)
         holder, name = path.name, data.environment or known
     widths = {(episode.states.shape[1], episode.actions.shape[1]) for episode in episodes}
     if len(widths) != 1:
@@ -54,7 +55,7 @@ def read_trajectories(config: TaskConfig) -> Examples:
                 "write `environment: NAME`",
             )
         )
-    return _examples(episodes, config, holder, name if acts else None)
+    return _examples(episodes, config, holder, name if acts else None, rest)
 
 
 def _recorded(config: TaskConfig) -> list[Episode]:
@@ -78,9 +79,9 @@ def _recorded(config: TaskConfig) -> list[Episode]:
 
 
 def _examples(
-    episodes: list[Episode], config: TaskConfig, holder: str, name: str | None
+    episodes: list[Episode], config: TaskConfig, holder: str, name: str | None, rest: int
 ) -> Examples:
-    """Windows of all episodes."""
+    """Windows of all episodes; ``rest`` steps belong to none of them."""
     assert config.data is not None
     length, split = config.data.length or LENGTH, config.data.split
     counts = [-(-len(episode.rewards) // length) for episode in episodes]
@@ -115,6 +116,8 @@ def _examples(
             else "each feature to mean 0 and standard deviation 1 in training",
             "windows": f"{length} steps each, without overlap",
         }  # fmt: skip
+        if rest:
+            done["steps without an end"] = f"{rest} left out"
         return parts, done
 
     def form() -> Mapping[str, Any]:

@@ -104,7 +104,12 @@ def test_the_same_molecule_written_twice_is_found(tmp_path: Path) -> None:
     other = FRAME.assign(smiles=[f"C1({'C' * (len(t) - 6)}C)CC1" if i < 4 else t
                                  for i, t in enumerate(FRAME["smiles"])])  # fmt: skip
     twice = pd.concat([FRAME, FRAME])
-    assert "duplicates_across_splits" in molecules(tmp_path, twice).flags
+    parts = np.where(np.arange(len(twice)) < len(FRAME) - 9, "train", "test")
+    given = molecules(tmp_path, twice.assign(part=parts), split={"column": "part"})
+    assert "duplicates_across_splits" in given.flags
+    drawn = molecules(tmp_path, twice)
+    assert "duplicates_across_splits" not in drawn.flags
+    assert drawn.division.endswith("copies in one split")
     assert "duplicates_across_splits" not in molecules(tmp_path).flags
     assert "duplicates_across_splits" not in molecules(tmp_path, other).flags
 
@@ -216,7 +221,12 @@ def test_nodes_from_arrays_and_from_parquet(tmp_path: Path) -> None:
     ("table", "edges", "data", "message"),
     [
         (NODES, EDGES.replace("n3", "n99"), {}, "`target` in e.csv is 'n99' in row 5, and no node"),
-        (NODES.assign(id="a"), EDGES, {}, "two nodes have the id 'a'"),
+        (
+            NODES.assign(id="a"),
+            EDGES,
+            {},
+            "two nodes in n.csv have the id 'a', the second in row 2",
+        ),
         (NODES.drop(columns="id"), EDGES, {}, "no column `id` in n.csv"),
         (NODES.assign(width="wide"), EDGES, {}, "`width` in n.csv needs numbers, and holds 'wide'"),
         (NODES, EDGES, {"path": "m.csv"}, "m.csv` is not there"),
@@ -296,3 +306,30 @@ def test_what_is_no_graph() -> None:
     made = SimpleNamespace(x=np.eye(2), edge_index=np.zeros((2, 0), dtype=int))
     with pytest.raises(DataError, match="graph 1 of own has no `y`"):
         examples_from_graphs([made], "own")
+
+
+def test_a_column_to_divide_by_is_no_target(tmp_path: Path) -> None:
+    """The last column is the target only where it has no other role."""
+    task = molecules(tmp_path, FRAME.assign(lab=np.arange(len(FRAME)) // 4), split={"group": "lab"})
+    assert task.classes == ("0", "1")
+    table = NODES.assign(part=NODES["part"])[[*NODES.columns.drop("part"), "part"]]
+    assert nodes(tmp_path, table).classes == nodes(tmp_path).classes
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("features", "active"), ("edges", "e.csv"), ("id", "active"), ("standardize", True)],
+)
+def test_settings_that_mean_nothing_to_molecules(tmp_path: Path, key: str, value: Any) -> None:
+    (tmp_path / "e.csv").write_text("source,target\n0,1\n")
+    with pytest.raises(ConfigError, match=f"`data.{key}` means nothing"):
+        molecules(tmp_path, **{key: value})
+
+
+def test_ids_of_another_shape_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text("source,target\n0,1\n")
+    one = np.arange(40)
+    np.savez(tmp_path / "n.npz", id=one[:, None], features=one[:, None] / 2, y=one % 2)
+    data = {"source": "graphs", "path": "n.npz", "edges": "e.csv"}
+    with pytest.raises(DataError, match=r"the ids \(40, 1\) and the targets \(40,\)"):
+        load_task(config_from_settings({"data": data}, folder=tmp_path))

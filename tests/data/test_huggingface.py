@@ -27,7 +27,7 @@ def saved(folder: Path, rows: Any, path: str = "saved", **more: Any) -> Task:
 
 
 def read(folder: Path, path: str, **more: Any) -> Task:
-    settings = {"data": {"source": "huggingface", "path": path, "vocabulary": 64, **more}}
+    settings = {"data": {"source": "huggingface", "path": path, **more}}
     return load_task(config_from_settings(settings, folder=folder))
 
 
@@ -154,3 +154,35 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(DataError, match=r"pip install 'rankprobe\[huggingface\]'"):
         read(tmp_path, "saved")
+
+
+def test_answers_that_are_kept_back(tmp_path: Path) -> None:
+    def given(labels: list[int]) -> Any:
+        made = datasets.Dataset.from_dict({"text": sentences(), "label": labels})
+        return made.cast_column("label", CLASSES)
+
+    whole, hidden, some = given(list(LABELS)), given([-1] * N), given([*LABELS[: N - 1], -1])
+    task = saved(tmp_path, datasets.DatasetDict({"train": whole, "test": hidden}), "one")
+    assert task.preprocessing is not None
+    assert "have no answers (-1), and others are drawn" in task.preprocessing["test"]
+    with pytest.raises(DataError, match=r"`label` in two is -1 in every training row"):
+        saved(tmp_path, datasets.DatasetDict({"train": hidden, "test": whole}), "two")
+    with pytest.raises(DataError, match=rf"-1 \(no answer\) in 1 of {N} .*first in row {N}"):
+        saved(tmp_path, some, "three")
+
+
+def test_settings_of_another_kind_of_features_are_refused(tmp_path: Path) -> None:
+    mixed = rows(text=sentences(), v=list(range(N)))
+    with pytest.raises(ConfigError, match=r"`data.size` is for pictures, and text of saved is"):
+        saved(tmp_path, mixed, size=32)
+    with pytest.raises(ConfigError, match=r"`data.length` is for text, and v of saved are numbers"):
+        read(tmp_path, "saved", features="v", length=8)
+    with pytest.raises(ConfigError, match=r"have one target here, not 2"):
+        read(tmp_path, "saved", target=["label", "v"])
+
+
+def test_a_column_to_divide_by_is_no_target(tmp_path: Path) -> None:
+    made = datasets.Dataset.from_dict(
+        {"text": sentences(), "kind": LABELS, "who": [i // 2 for i in range(N)]}
+    )
+    assert saved(tmp_path, made, split={"group": "who"}).classes == ("0", "1", "2", "3")

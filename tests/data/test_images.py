@@ -256,3 +256,51 @@ def test_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(DataError, match=r"pip install 'rankprobe\[images\]'"):
         images(tmp_path, "photos")
+
+
+def test_no_other_program_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For PostScript by any name, Pillow would start Ghostscript."""
+    import PIL.EpsImagePlugin
+
+    started: list[Any] = []
+    monkeypatch.setattr(PIL.EpsImagePlugin, "Ghostscript", lambda *a, **k: started.append(a))
+    two_classes(tmp_path, pictures((8, 8, 3), N))
+    lines = ("%!PS-Adobe-3.0 EPSF-3.0", "%%BoundingBox: 0 0 8 8", "%%EndComments", "showpage", "")
+    (tmp_path / "p" / "a" / "00.png").write_text("\n".join(lines))
+    with pytest.raises(DataError, match=r"00.png cannot be read as a picture: .*another format"):
+        images(tmp_path)
+    assert not started
+
+
+def test_a_picture_beside_the_classes_is_not_passed_over(tmp_path: Path) -> None:
+    two_classes(tmp_path, pictures((8, 8, 3), N))
+    save(tmp_path / "p" / "loose.png", pictures((8, 8, 3), 1)[0])
+    with pytest.raises(DataError, match=r"loose.png lies beside folders of classes; move it"):
+        images(tmp_path)
+
+
+def test_splits_beside_another_folder_are_no_classes(tmp_path: Path) -> None:
+    for part in ("train", "test", "extra"):
+        for i, picture in enumerate(pictures((8, 8, 3), N)):
+            save(tmp_path / "p" / part / "ab"[i % 2] / f"{i}.png", picture)
+    with pytest.raises(DataError, match=r"p/extra lies beside folders that are named after splits"):
+        images(tmp_path)
+
+
+def test_a_share_of_a_split_that_is_given_is_refused(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        for i, picture in enumerate(pictures((8, 8, 3), N)):
+            save(tmp_path / "p" / part / "ab"[i % 2] / f"{i}.png", picture + (part == "test"))
+    with pytest.raises(DataError, match=r"p comes with test rows of its own, .*a share of 0.5"):
+        images(tmp_path, split={"test": 0.5})
+    assert len(images(tmp_path, split={"validation": 0.5}).validation) == N // 2
+
+
+def test_a_table_names_one_file_and_one_label(tmp_path: Path) -> None:
+    two_classes(tmp_path, pictures((8, 8, 3), N))
+    files = [f"p/{'ab'[i % 2]}/{i:02d}.png" for i in range(N)]
+    rows = [f"{i % 2},{i % 4},{file}" for i, file in enumerate(files)]
+    (tmp_path / "t.csv").write_text("\n".join(["one,other,file", *rows]))
+    with pytest.raises(ConfigError, match=r"pictures need one column as `data.target`, not 2"):
+        images(tmp_path, "t.csv", target=["one", "other"])
+    assert images(tmp_path, "t.csv").classes == ("0", "1", "2", "3")  # not the file, the last

@@ -80,3 +80,38 @@ def test_no_code_runs_without_consent(tmp_path: Path) -> None:
     config = config_from_settings({"data": {"factory": "own:make"}}, folder=tmp_path, trust=True)
     with pytest.raises(ConfigError, match="needs your consent\n    add --trust"):
         load_task(config)
+
+
+@pytest.mark.parametrize("split", [{"group": "who"}, {"time": "who"}, {"column": "who"}])
+def test_a_split_by_a_column_that_nobody_gave_is_refused(
+    tmp_path: Path, split: dict[str, str]
+) -> None:
+    """Rows would be drawn one by one, and be said to be divided by group."""
+    (tmp_path / "own.py").write_text(
+        "import numpy as np\nmake = lambda: (np.eye(40), np.arange(40) % 2)\n"
+    )
+    settings = {"data": {"factory": "own:make", "split": split}}
+    config = config_from_settings(settings, folder=tmp_path, trust=True)
+    with pytest.raises(ConfigError, match=r"divides by `who`, and own:make has nothing of that"):
+        load_task(config, trust=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"metric": "perplexity"}, "iris is not read as plain text: the source `tokens` does"),
+        ({"objective": "next_token"}, "iris is not read as plain text"),
+        ({"metric": "episode_return"}, "iris holds no episodes: the source `trajectories`"),
+    ],
+)
+def test_what_only_other_sources_can_serve(settings: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_task(config_from_settings({"data": {"name": "iris"}, **settings}))
+
+
+def test_a_folder_is_no_file_of_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(ConfigError) as caught:
+        config_from_settings({"data": "photos"}, folder=tmp_path)
+    assert "did you mean `photos`" not in str(caught.value)
+    assert "a `source` that reads folders: images, series" in str(caught.value)

@@ -281,3 +281,21 @@ def test_a_folder_without_records(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="holds no records such as"):
         stays(tmp_path, path="empty")
+
+
+def test_a_column_to_divide_by_is_no_target(tmp_path: Path) -> None:
+    labels = LABELS[["id", "died", "ward"]]
+    task = load(tmp_path, labels=labels, split={"group": "ward"})
+    assert task.classes == ("0", "1")
+
+
+def test_a_target_is_looked_for_in_its_own_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"the target `died` in labels.csv holds only one class"):
+        load(tmp_path, labels=LABELS.assign(died=1))
+
+
+def test_an_archive_holds_its_labels(tmp_path: Path) -> None:
+    values, labels = np.ones((PEOPLE, 2, 1)), np.arange(PEOPLE) % 2
+    np.savez(tmp_path / "s.npz", values=values, times=np.arange(2.0), y=labels)
+    with pytest.raises(ConfigError, match=r"`data.labels` means nothing to series in an .npz"):
+        load(tmp_path, path="s.npz")

@@ -202,3 +202,24 @@ def test_a_column_that_went_after_checking_is_still_named(tmp_path: Path) -> Non
     FRAME.drop(columns="town").to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(ConfigError, match=r"there is no column `town`"):
         load_task(config)
+
+
+def test_a_column_to_divide_by_is_no_target(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": np.arange(80.0), "y": np.arange(80) % 2, "day": np.arange(80)})
+    assert load(tmp_path, frame, data={"split": {"time": "day"}}).classes == ("0", "1")
+
+
+def test_a_share_beside_a_column_that_says_it_is_refused(tmp_path: Path) -> None:
+    parts = np.repeat(["train", "validation", "test"], [60, 10, 10])
+    frame = pd.DataFrame({"a": np.arange(80.0), "part": parts, "y": np.arange(80) % 2})
+    with pytest.raises(DataError, match=r"validation rows of its own, .*`data.split.validation`"):
+        load(tmp_path, frame, data={"split": {"column": "part", "validation": 0.3}})
+
+
+def test_tables_may_be_compressed(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": np.arange(80.0), "y": np.arange(80) % 2})
+    plain = load(tmp_path, frame)
+    for suffix, sep in ((".csv.gz", ","), (".tsv.gz", "\t")):
+        frame.to_csv(tmp_path / f"p{suffix}", sep=sep, index=False)
+        config = config_from_settings({"data": f"p{suffix}"}, folder=tmp_path)
+        assert load_task(config).hash == plain.hash

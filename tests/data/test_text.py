@@ -22,7 +22,8 @@ SPLIT = np.where(np.arange(N) < 60, "train", np.where(np.arange(N) < 70, "valida
 
 
 def read(folder: Path, source: str, path: Any, **more: Any) -> Task:
-    settings = {"data": {"source": source, "path": path, "vocabulary": 64, **more}}
+    size = {} if "tokenizer" in more else {"vocabulary": 64}
+    settings = {"data": {"source": source, "path": path, **size, **more}}
     return load_task(config_from_settings(settings, folder=folder))
 
 
@@ -268,3 +269,31 @@ def test_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sou
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(DataError, match=r"pip install 'rankprobe\[text\]'"):
         read(tmp_path, source, "t.csv" if source == "text" else "t.txt")
+
+
+def test_a_file_for_the_test_needs_one_for_training(tmp_path: Path) -> None:
+    for name in ("corpus", "test"):
+        (tmp_path / f"{name}.txt").write_text("\n\n".join(f"{name} {i}" for i in range(40)))
+    with pytest.raises(DataError, match=r"test.txt is named after a split, and no file beside it"):
+        read(tmp_path, "tokens", ["corpus.txt", "test.txt"])
+    (tmp_path / "corpus.txt").rename(tmp_path / "train.txt")
+    with pytest.raises(DataError, match=r"comes with test rows of its own, .*a share of 0.4"):
+        read(tmp_path, "tokens", ["train.txt", "test.txt"], split={"test": 0.4})
+
+
+def test_ids_may_have_gaps(tmp_path: Path) -> None:
+    words = sorted({word for text in sentences() for word in text.split()})
+    ids = {word: 100 + i for i, word in enumerate(words)}
+    own = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1, **ids}, unk_token="[UNK]"))
+    own.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    own.save(str(tmp_path / "own.json"))
+    task = text(tmp_path, reviews(), tokenizer="own.json")
+    assert task.train.x.max() < task.sizes["vocabulary"] == 100 + len(words)
+
+
+def test_settings_that_mean_nothing_to_text(tmp_path: Path) -> None:
+    (tmp_path / "own.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"`data.vocabulary` means nothing beside `data.token"):
+        text(tmp_path, reviews(), tokenizer="own.json", vocabulary=64)
+    with pytest.raises(ConfigError, match=r"`data.standardize` means nothing to the source `text`"):
+        text(tmp_path, reviews(), standardize=True)

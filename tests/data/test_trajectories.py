@@ -228,3 +228,44 @@ def test_an_expert_must_be_better_than_chance(tmp_path: Path) -> None:
     np.savez(tmp_path / "p.npz", weights=np.array([[1.0, -1.0]]))  # away from the goal
     with pytest.raises(DataError, match="no more than random actions"):
         recorded(tmp_path, metric="episode_return")
+
+
+def test_states_of_more_steps_are_refused(tmp_path: Path) -> None:
+    """Cut by the same marks, all but the first episode would be beside their actions."""
+    longer = np.concatenate([ARRAYS["observations"], ARRAYS["observations"][:10]])
+    with pytest.raises(DataError, match=r"`observations` in .*t.npz has the shape \(74, 2\) and"):
+        load(tmp_path, {**MARKED, "observations": longer})
+    with pytest.raises(DataError, match=r"`rewards` in .*t.npz has the shape \(\)"):
+        load(tmp_path, {**MARKED, "rewards": np.float64(1)})
+
+
+def test_no_end_is_said_to_be_missing(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"t.npz marks no end of an episode; give `timeouts`"):
+        load(tmp_path, {**ARRAYS, "terminals": np.zeros(STEPS, dtype=bool)})
+
+
+def test_steps_without_an_end_are_counted(tmp_path: Path) -> None:
+    ends = ENDS & (EPISODE < 9)
+    done = load(tmp_path, {**ARRAYS, "terminals": ends}).preprocessing
+    assert done is not None
+    assert done["steps without an end"] == "5 left out"
+    assert "steps without an end" not in (load(tmp_path).preprocessing or {})
+
+
+def test_a_policy_beside_recorded_episodes_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "p.npz", weights=np.ones((2, 2)))
+    with pytest.raises(ConfigError, match=r"`data.policy` means nothing beside `data.path`"):
+        load(tmp_path, policy="p.npz")
+
+
+def test_a_damaged_group_is_named(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "main_data.hdf5", "w") as file:
+        file["episode_0"] = h5py.SoftLink("/nowhere")
+    with pytest.raises(DataError, match=r"main_data.hdf5 cannot be read as HDF5"):
+        load(tmp_path, path="main_data.hdf5")
+
+
+def test_only_actions_can_be_learned(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"the objective of t.npz is regression, not classif"):
+        load(tmp_path, metric="accuracy")
