@@ -14,6 +14,13 @@ from typing import Any
 
 from rankprobe.errors import RankprobeError
 
+_PREFIX = "_rankprobe_"
+
+
+def is_own(module: str) -> bool:
+    """Whether a module of this name is the file of a `UserCode`."""
+    return module.startswith(_PREFIX)
+
 
 @dataclass(frozen=True)
 class UserCode:
@@ -63,7 +70,7 @@ class UserCode:
         It is executed again only where the file is another, or has changed.
         """
         made_of = f"{self.file}|{self.hash()}".encode()
-        name = f"_rankprobe_{hashlib.sha256(made_of).hexdigest()[:16]}_{self.module}"
+        name = f"{_PREFIX}{hashlib.sha256(made_of).hexdigest()[:16]}_{self.module}"
         if name in sys.modules:
             return sys.modules[name]
         spec = importlib.util.spec_from_file_location(name, self.file)

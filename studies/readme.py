@@ -12,7 +12,7 @@ from studies.flowers import limit
 from studies.icu import sizes
 from studies.markdown import replaced, result_block, studies_block
 from studies.mnist import compare_paper
-from studies.nine import beside, overview
+from studies.nine import beside, overview, protocol
 from studies.nine.kinds import KINDS
 from studies.ordering import report as ordering
 from studies.planted import report as planted
@@ -33,10 +33,14 @@ def documents(root: Path = ROOT) -> dict[Path, str]:
         blocks[root / kind.study / "README.md"] = {
             "result": result_block(kind.measurement, root),
             "beside": beside.block(kind, root),
+            "protocol": protocol.block(kind, root),
         }
-    for measurement in FURTHER:
-        own = blocks[root / measurement.study / "README.md"]
-        own[measurement.name] = result_block(measurement, root)
+    for study in dict.fromkeys(measurement.study for measurement in FURTHER):
+        blocks[root / study / "README.md"]["further"] = "\n\n".join(
+            f"### {m.name}: {m.what}\n\n{result_block(m, root)}"
+            for m in FURTHER
+            if m.study == study
+        )
     blocks[root / "icu" / "README.md"]["sizes"] = sizes.block(root)
     blocks[root / "flowers" / "README.md"]["limit"] = limit.block(root)
     blocks[root / "mnist" / "README.md"]["paper"] = compare_paper.block(root)

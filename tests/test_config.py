@@ -541,7 +541,7 @@ def test_settings_from_python(folder: Path) -> None:
     assert config.name == "task"
     for name, widths in {"tiny": (128, 64), "large": (1024, 512, 256, 128, 64)}.items():
         named = config_from_settings({"backbone": {"hidden": name}})
-        assert named.backbone.hidden == widths
+        assert named.backbone.model_dump()["hidden"] == widths
     with pytest.raises(ConfigError, match="tiny, small, medium or large"):
         config_from_settings({"backbone": {"hidden": "huge"}})
     assert config_from_settings({}).data is None

@@ -18,6 +18,7 @@ ALLOWED = {
     "result_file": {"records", "errors"},
     "backbones": set(),
     "lowrank": {"errors"},
+    "user_code": {"errors"},
     "statistics": {"records", "errors"},
     "reporting": {"records", "errors"},
     "calibration": {  # it measures by the public name, and teachers need a network
@@ -45,6 +46,7 @@ ALLOWED = {
         "config_rules",
         "config_sources",
         "errors",
+        "user_code",
     },
 }
 

@@ -14,7 +14,7 @@ from rankprobe.data.columns import divider_of
 from rankprobe.data.examples import FREE, Encoded, Examples, Rows
 from rankprobe.data.names import check_columns, paths
 from rankprobe.data.table import listed, read_frame, target_column
-from rankprobe.data.tokenizing import encoded, made_tokenizer, vocabulary_size
+from rankprobe.data.tokenizing import encoded, made_tokenizer, padding_of, vocabulary_size
 from rankprobe.errors import DataError
 
 if TYPE_CHECKING:
@@ -102,11 +102,13 @@ def _encoded(
     train = [texts[row] for row in rows[0]]
     tokenizer, how = made_tokenizer(config, train)
     longest = config.data.length or LENGTH
-    unknown = tokenizer.token_to_id("[UNK]") or 1
+    unknown = tokenizer.token_to_id("[UNK]") or tokenizer.token_to_id("<unk>") or 1
+    padding = padding_of(tokenizer) or 0
     ids, cut = [], []
     for part in rows:
         done = list(encoded(tokenizer, [texts[row] for row in part], length=longest, special=True))
-        ids.append([row if len(row) else np.array([unknown]) for row, _ in done])
+        kept = [row if len(row) else np.array([unknown]) for row, _ in done]
+        ids.append([_exchanged(row, padding) for row in kept])
         cut.append(np.mean([was_cut for _, was_cut in done]))
     width = max(map(len, ids[0]))  # shorter than asked where all training texts are
     parts = []
@@ -120,6 +122,11 @@ def _encoded(
         "texts have more"
     )
     return parts, vocabulary_size(tokenizer), words
+
+
+def _exchanged(ids: NDArray[Any], padding: int) -> NDArray[Any]:
+    """Ids in which the tokenizer's own padding and 0 have changed places."""
+    return np.where(ids == 0, padding, np.where(ids == padding, 0, ids))
 
 
 def _text_column(frame: pd.DataFrame, roles: set[str | None], holder: str) -> str:

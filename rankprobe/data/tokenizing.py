@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 EXTRA = "reading text needs more packages: pip install 'rankprobe[text]'"
 PADDING, UNKNOWN, END = "[PAD]", "[UNK]", "[END]"  # ids 0, 1 and, where documents end, 2
 _ENDS = (END, "<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "[SEP]")
+_PADDINGS = (PADDING, "<pad>", "<|pad|>")
 _BATCH = 1000  # texts encoded at once: what the tokenizer returns takes far more than the ids
 
 Ids = NDArray[np.int32]
@@ -84,16 +85,24 @@ def _loaded(path: Path, *, pads: bool) -> Tokenizer:
             f"{path} is no tokenizer that can be read: {error}; give a tokenizer.json as the "
             "package `tokenizers` saves it"
         ) from None
-    first = tokenizer.id_to_token(0)
-    if pads and "pad" not in str(first).lower():
+    if pads and padding_of(tokenizer) is None:
         raise DataError(
-            f"{path} has {first!r} as token 0, and networks here read 0 as padding; give a "
-            "tokenizer whose padding is token 0, or leave `tokenizer` out to train one"
+            f"{path} has {tokenizer.id_to_token(0)!r} as token 0 and none of the tokens "
+            f"{', '.join(_PADDINGS)}, and networks here read 0 as padding; give a tokenizer with "
+            "padding, or leave `tokenizer` out to train one"
         )
     tokenizer.no_padding()
     tokenizer.no_truncation()
     tokenizer.encode_special_tokens = True
     return tokenizer
+
+
+def padding_of(tokenizer: Tokenizer) -> int | None:
+    """The id that a tokenizer pads with, which changes places with 0; ``None`` without one."""
+    if "pad" in str(tokenizer.id_to_token(0)).lower():
+        return 0
+    known = (tokenizer.token_to_id(name) for name in _PADDINGS)
+    return next((int(index) for index in known if index is not None), None)
 
 
 def encoded(

@@ -57,6 +57,8 @@ class LowRankEmbedding(LowRankLayer):
         self.padding_idx = like.padding_idx
         if self.padding_idx is not None and given is None:
             self.weight[self.padding_idx] = 0.0
+            if self.magnitude is not None:  # of the table as it is now
+                self.magnitude = nn.Parameter(self.row_norms(self.weight))
         self.A = nn.Parameter(self.weight.new_zeros(self.rank, entries))
         self.B = nn.Parameter(self.weight.new_zeros(width, self.rank))
         if adapter.layer_norm:

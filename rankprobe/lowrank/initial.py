@@ -167,7 +167,10 @@ def _reset(layer: nn.Module) -> None:
 
 
 def _reset_as_transformers(module: nn.Module, layers: set[nn.Module]) -> None:
-    """Draw weights as a model of the transformers library does, known by its looks."""
+    """Draw weights as a model of the transformers library does, known by its looks.
+
+    It would leave out parameters that are marked as loaded; copies of a module have no marks.
+    """
     done: set[nn.Module] = set()
     for model in module.modules():
         rule = getattr(model, "_init_weights", None)
@@ -177,7 +180,4 @@ def _reset_as_transformers(module: nn.Module, layers: set[nn.Module]) -> None:
         done.update(parts)
         for layer in parts:
             if layer in layers:
-                for parameter in layer.parameters(recurse=False):
-                    # Set when weights are loaded, and then they are not drawn.
-                    parameter.__dict__.pop("_is_hf_initialized", None)
                 rule(layer)

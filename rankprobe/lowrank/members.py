@@ -16,8 +16,6 @@ import torch
 from torch import Tensor
 from torch._C._functorch import is_batchedtensor
 
-_FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
-
 
 def each_member(function: Callable[..., Tensor], *tensors: Tensor | None) -> Tensor:
     """``function(*tensors)``, under `torch.func.vmap` called once a member and stacked.
@@ -68,10 +66,11 @@ class _EachMember(_Batched):
     ) -> tuple[Tensor, int]:
         members = info.batch_size
         own = [
-            [tensor] * members if dim is None else _parts(tensor.movedim(dim, 0))
+            [tensor] * members if dim is None else tensor.movedim(dim, 0).unbind(0)
             for tensor, dim in zip(tensors, in_dims[1:], strict=True)
         ]
-        return _stacked([function(*values) for values in zip(*own, strict=True)]), 0
+        # A stack keeps the order in memory that its parts have.
+        return torch.stack([function(*values) for values in zip(*own, strict=True)]), 0
 
 
 class _WholeCohort(_Batched):
@@ -89,27 +88,3 @@ class _WholeCohort(_Batched):
             for tensor, dim in zip(tensors, in_dims[1:], strict=True)
         ]
         return function(*folded).unflatten(0, (members, -1)), 0
-
-
-def _channels_last(tensor: Tensor) -> bool:
-    """Whether the channels, the second axis, are last in memory, and nothing else is."""
-    wanted = _FORMATS.get(tensor.dim())
-    return (
-        wanted is not None
-        and tensor.is_contiguous(memory_format=wanted)
-        and not tensor.is_contiguous()
-    )
-
-
-def _parts(stack: Tensor) -> list[Tensor]:
-    """The members of a stack, so that their gradients are stacked in the same order in memory."""
-    if len(stack) and stack.dim() > 4 and _channels_last(stack[0]):
-        return [part.movedim(-1, 1) for part in stack.movedim(2, -1).unbind(0)]
-    return list(stack.unbind(0))
-
-
-def _stacked(parts: list[Tensor]) -> Tensor:
-    """A stack of members, in the order in memory that they have."""
-    if _channels_last(parts[0]):
-        return torch.stack([part.movedim(1, -1) for part in parts]).movedim(-1, 2)
-    return torch.stack(parts)

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from rankprobe.lowrank.attention import CohortAttention
+from rankprobe.lowrank.base import LowRankLayer
 from rankprobe.lowrank.conv import Convolve, LowRankConv
 from rankprobe.lowrank.embedding import looked_up
 from rankprobe.lowrank.members import each_member, whole_cohort
@@ -44,10 +46,11 @@ def for_cohorts(module: nn.Module) -> nn.Module:
 def put_channels_last(module: nn.Module, example: Tensor) -> int:
     """Have convolutions keep channels last in memory, where the network can take that.
 
-    It cannot where it reshapes with ``view``.
+    It cannot where it reshapes with ``view``, and where it draws masks by the order in memory,
+    as `torch.nn.functional.dropout` does: under `torch.func.vmap` they would be others.
 
     Args:
-        module: Changed in place.
+        module: Changed in place; its buffers stay as they are.
         example: A few inputs, (n, ...).
 
     Returns:
@@ -62,30 +65,86 @@ def put_channels_last(module: nn.Module, example: Tensor) -> int:
         largest.append(output.numel() // len(example))
 
     hooks = [cast("nn.Module", layer).register_forward_hook(look) for layer in layers]
-    training = module.training
+    draws, works = _Draws(), True
+    for layer in layers:
+        layer.convolve.channels_last = True
     try:
-        for layer in layers:
-            layer.convolve.channels_last = True
-        with torch.no_grad():
-            module.eval()(example)
-    except RuntimeError:  # a real fault shows up again, and as itself, in training
-        for layer in layers:
-            layer.convolve.channels_last = False
+        with draws:
+            _tried_training(module, example)
+    except (RuntimeError, ValueError):  # a real fault shows up again, and as itself, in training
+        works = False
     finally:
-        module.train(training)
         for hook in hooks:
             hook.remove()
+    for layer in layers:
+        layer.convolve.channels_last = works and not draws.by_memory
     return max(largest)
 
 
-def statistics(module: nn.Module) -> dict[str, Tensor]:
-    """Buffers that training updates: running statistics, which every member has of its own."""
-    return {
-        f"{name}.{key}" if name else key: buffer
+def statistics(module: nn.Module, example: Tensor) -> dict[str, Tensor]:
+    """Buffers that training updates, which every member has of its own.
+
+    Running statistics of torch's normalisation layers, and what else changes on a few inputs.
+
+    Args:
+        module: Left as it is.
+        example: A few inputs, (n, ...).
+    """
+    try:
+        changed = _tried_training(module, example)
+    except Exception:  # shows up again, and as itself, in training
+        changed = set()
+    running = {
+        f"{name}.{key}" if name else key
         for name, layer in module.named_modules()
         if isinstance(layer, _NormBase) and layer.track_running_stats
-        for key, buffer in layer.named_buffers(recurse=False)
+        for key, _ in layer.named_buffers(recurse=False)
     }
+    return {name: b for name, b in module.named_buffers() if name in running | changed}
+
+
+def _tried_training(module: nn.Module, example: Tensor) -> set[str]:
+    """Run a network in training mode; the names of buffers that it changed, and has back."""
+    frozen = {
+        id(buffer)
+        for layer in module.modules()
+        if isinstance(layer, LowRankLayer)
+        for buffer in layer.buffers(recurse=False)
+    }
+    there = {name: b for name, b in module.named_buffers() if id(b) not in frozen}
+    before = {name: buffer.clone() for name, buffer in there.items()}
+    changed, training = set(), module.training
+    try:
+        with torch.no_grad():
+            module.train()(example)
+    finally:
+        module.train(training)
+        for name, buffer in module.named_buffers():
+            if name in before and not torch.equal(buffer, before[name]):
+                changed.add(name)
+        for name in changed:
+            holder, _, key = name.rpartition(".")
+            setattr(module.get_submodule(holder), key, there[name].copy_(before[name]))
+    return changed
+
+
+class _Draws(TorchDispatchMode):
+    """Looks at every operation that draws random numbers.
+
+    Attributes:
+        by_memory: Whether one was met that draws them in another order than that of the axes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by_memory = False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Called by torch in place of each of its operations."""
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            tensors = [value for value in args if isinstance(value, Tensor)]
+            self.by_memory |= not all(tensor.is_contiguous() for tensor in tensors)
+        return func(*args, **(kwargs or {}))
 
 
 class _CohortConv:

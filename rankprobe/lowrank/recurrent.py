@@ -54,10 +54,15 @@ class LowRankRecurrent(nn.Module):
         super().__init__()
         for name, linear in made.items():
             self.add_module(name, linear)
-        self.layers, self.width = like.num_layers, like.hidden_size
+        # Under torch's names where networks ask a layer for them.
+        self.input_size, self.hidden_size = like.input_size, like.hidden_size
+        self.num_layers, self.bidirectional = like.num_layers, like.bidirectional
         self.batch_first, self.dropout = like.batch_first, like.dropout
         self.sides = ("", "_reverse") if like.bidirectional else ("",)
         self.cell, self.states = _cell(like)
+
+    def flatten_parameters(self) -> None:
+        """Nothing to do: networks call it for torch's own layer."""
 
     def forward(
         self, x: Tensor, hidden: Tensor | State | None = None
@@ -75,14 +80,14 @@ class LowRankRecurrent(nn.Module):
             x = x.transpose(0, 1)
         states = self._first_states(x, hidden, single)
         last: list[State] = []
-        for layer in range(self.layers):
+        for layer in range(self.num_layers):
             sides = [
                 self._run(x, f"_l{layer}{side}", states[len(last) + k], backwards=k == 1)
                 for k, side in enumerate(self.sides)
             ]
             x = torch.cat([outputs for outputs, _ in sides], dim=-1)
             last += [state for _, state in sides]
-            if layer < self.layers - 1 and self.dropout:
+            if layer < self.num_layers - 1 and self.dropout:
                 x = F.dropout(x, self.dropout, self.training)
         ends = tuple(torch.stack(parts) for parts in zip(*last, strict=True))
         if single:
@@ -92,9 +97,9 @@ class LowRankRecurrent(nn.Module):
         return x, ends if self.states == 2 else ends[0]
 
     def _first_states(self, x: Tensor, hidden: Tensor | State | None, single: bool) -> list[State]:
-        count = self.layers * len(self.sides)
+        count = self.num_layers * len(self.sides)
         if hidden is None:
-            zero = x.new_zeros(x.shape[1], self.width)
+            zero = x.new_zeros(x.shape[1], self.hidden_size)
             return [(zero,) * self.states] * count
         given = (hidden,) if isinstance(hidden, Tensor) else tuple(hidden)
         if single:

@@ -54,6 +54,8 @@ class Result:
         design: What a sequential design did: ``precision``, ``budget``, ``stopped`` and why.
         sensitivity: The answer under changed settings.
         methods: A paragraph for the methods section of a paper.
+        lora: Where given weights were kept frozen: ``config``, Python text that makes a
+            ``peft.LoraConfig`` of the minimal rank, and ``notes`` on what differs from it.
         folder: The run folder it was written to or read from.
         evidence: The `rankprobe.statistics.evidence.Evidence` that it was read from, in the
             process that measured it; not part of the JSON.
@@ -80,6 +82,7 @@ class Result:
     design: Mapping[str, Any] = field(default_factory=dict)
     sensitivity: tuple[Variant, ...] = ()
     methods: str = ""
+    lora: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = field(default=None, compare=False, repr=False)
     evidence: Any = field(default=None, compare=False, repr=False)
 

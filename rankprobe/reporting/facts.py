@@ -27,6 +27,12 @@ def all_targets(result: Result) -> list[tuple[str, MinimalRank]]:
     return [*first, *((percent(float(target)), minimal) for target, minimal in shares)]
 
 
+def lora_lines(result: Result) -> list[str]:
+    """The configuration for fine-tuning, line by line; empty where there is none."""
+    lines = str(result.lora.get("config", "")).splitlines()
+    return [" " * (len(line) - len(line.lstrip())) + clean(line) for line in lines]
+
+
 def counts_line(result: Result) -> str:
     """Sizes of the splits, metric, floor and number of trainings."""
     task = result.task

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from rankprobe.records import MinimalRank, Result
-from rankprobe.reporting.facts import all_targets, counts_line, flatten
+from rankprobe.reporting.facts import all_targets, counts_line, flatten, lora_lines
 from rankprobe.reporting.methods import REFERENCE, methods_paragraph
 from rankprobe.reporting.tables import header, is_answer, rows
 from rankprobe.reporting.trust import (
@@ -149,11 +149,20 @@ def _section(result: Result, curve_png: bytes, rates_png: bytes) -> str:
         f"<h2>Scope</h2><p>{escape(counts_line(result))}.</p>{_settings(result.scope)}",
         f"<h2>Cost</h2>{_settings(_cost(result))}",
         f"<h2>Provenance</h2>{_settings({'data hash': result.task.hash, **result.provenance})}",
+        _lora(result),
         "<h2>For the methods section</h2>",
         f"<p>{escape(clean(result.methods or methods_paragraph(result)))}</p>",
         _soft(f"The method: {REFERENCE}."),
     ]
     return f"<section>{_joined(parts)}</section>"
+
+
+def _lora(result: Result) -> str:
+    """The configuration for fine-tuning, as text to copy, and what differs."""
+    if not (config := lora_lines(result)):
+        return ""
+    notes = [clean(note) for note in result.lora.get("notes", ())]
+    return f"<h2>For fine-tuning</h2><pre>{escape(_joined(config))}</pre>{_notes(notes)}"
 
 
 def _joined(parts: Iterable[str]) -> str:

@@ -56,9 +56,16 @@ def _what(result: Result) -> str:
         f"training, {task.validation:,} validation and {task.test:,} test examples"
         f"{f'; divided {split}' if split else ''}) was measured as its minimal rank "
         "(Hazan et al., arXiv:2604.08749): the smallest rank at which low-rank adapters, trained "
-        "beside the frozen random weights of a network, give an expected test "
+        f"beside the frozen {_frozen(result)} of a network, give an expected test "
         f"{metric_name(task.metric)} that {reach_words(result)}. Full training is the same "
         "network with every weight trained."
+    )
+
+
+def _frozen(result: Result) -> str:
+    init = _configuration(result.provenance, "backbone").get("init")
+    return {"pretrained": "given weights", "mixed": "weights, some given and some random,"}.get(
+        str(init), "random weights"
     )
 
 
@@ -104,11 +111,15 @@ def _repeats(result: Result) -> str:
     counts = [len(result.baseline.scores), *(len(point.scores) for point in result.points)]
     search = _configuration(result.provenance, "search")
     scaffolds = search.get("scaffolds") or 1
-    frozen = (
-        f"drawn from {scaffolds} scaffold seeds"
-        if scaffolds > 1
-        else "drawn from one scaffold seed"
-    )
+    backbone = _configuration(result.provenance, "backbone")
+    if backbone.get("init") == "pretrained":
+        frozen = "that the network came with"
+    else:
+        frozen = (
+            f"drawn from {scaffolds} scaffold seeds"
+            if scaffolds > 1
+            else "drawn from one scaffold seed"
+        )
     seed = result.scope.get("seed")
     seeded = "" if seed is None else f" (seed {seed})"
     return (

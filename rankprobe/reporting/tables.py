@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rankprobe.records import Baseline, Point, Result
-from rankprobe.reporting.facts import counts_line, describe, targets_line
+from rankprobe.reporting.facts import counts_line, describe, lora_lines, targets_line
 from rankprobe.reporting.trust import (
     design_line,
     noise_line,
@@ -66,7 +66,7 @@ def summary(result: Result) -> RenderableType:
     for name, text in facts:
         if text:
             grid.add_row(name, Text(text) if isinstance(text, str) else text)
-    return Group(*parts, grid)
+    return Group(*parts, grid, *_lora(result))
 
 
 def rows(result: Result) -> list[tuple[str, ...]]:
@@ -158,6 +158,14 @@ def _bracketed(low: str, high: str) -> str:
 def _recovered(result: Result, score: float) -> float:
     gain = result.baseline.mean - result.floor_score
     return (score - result.floor_score) / gain if gain else math.nan
+
+
+def _lora(result: Result) -> list[RenderableType]:
+    """The configuration for fine-tuning, as text to copy, and what differs."""
+    if not (config := lora_lines(result)):
+        return []
+    notes = [Text(f"Note: {clean(note)}") for note in result.lora.get("notes", ())]
+    return [Text(), Text("for fine-tuning", style="dim"), *map(Text, config), *notes]
 
 
 def _share(share: float | None) -> str:

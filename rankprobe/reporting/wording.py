@@ -20,6 +20,8 @@ METRICS = {
     "r2": "R²",
     "mse": "mean squared error",
     "perplexity": "perplexity",
+    "cross_entropy": "cross-entropy",
+    "episode_return": "return in percent",
 }
 BOUNDED_BY_ONE = frozenset({"accuracy", "balanced_accuracy", "auroc", "r2"})
 

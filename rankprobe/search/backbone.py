@@ -20,6 +20,7 @@ from rankprobe.config_backbones import (
 )
 from rankprobe.data.task import Task
 from rankprobe.errors import ConfigError, Problem
+from rankprobe.lowrank.roles import find_head
 from rankprobe.search.fingerprint import network_hash
 from rankprobe.search.huggingface import huggingface_network
 from rankprobe.search.own_network import own_network
@@ -93,9 +94,12 @@ def architecture(settings: BackboneConfig, task: Task, network: nn.Module | None
     """The network in a few words; one that comes from outside must be given."""
     if isinstance(settings, GivenBackbone):
         origin = settings.path if isinstance(settings, HuggingfaceConfig) else settings.factory
-        name = "" if network is None else f"{type(network).__name__} of "
+        kind = "" if network is None else type(network).__name__
+        name, origin = (f"{kind} of " if kind else ""), str(origin).removesuffix(f":{kind}")
         anew = getattr(network, "made_anew", ())
-        return f"{name}{origin}" + (f", made anew: {', '.join(anew)}" if anew else "")
+        head = None if network is None else find_head(network)  # the last that was defined: shown
+        words = [f"{name}{origin}", f"head {head}" if head else "no head"]
+        return ", ".join(words + ([f"made anew: {', '.join(anew)}"] if anew else []))
     if isinstance(settings, MlpConfig):
         widths = [math.prod(task.input_shape), *settings.hidden, task.outputs]
         return (

@@ -17,12 +17,12 @@ from rankprobe.data.task import Task
 from rankprobe.errors import TrainingError
 from rankprobe.lowrank import count_trainable
 from rankprobe.records import Member, Run
-from rankprobe.search.cohorts import Cohort, compose
+from rankprobe.search.cohorts import Bytes, Cohort, compose
 from rankprobe.statistics.metrics import METRICS, standard_error
 from rankprobe.training import Score, TrainingData, TrainingProtocol, train
+from rankprobe.training.chance import draws_masks
 from rankprobe.training.loop import batches_per_epoch
 from rankprobe.training.rollout import Rollouts
-from rankprobe.training.trainees import draws_masks
 from rankprobe.user_code import UserCode
 
 Tick = Callable[[int], None]
@@ -55,11 +55,11 @@ class Bench:
         """Whether the backbone draws random numbers while training, as dropout does."""
         return draws_masks(self.backbone, torch.from_numpy(self.task.train.x[:32]))
 
-    def cohorts(self, members: Iterable[Member], *, bytes_per_member: int) -> list[Cohort]:
+    def cohorts(self, members: Iterable[Member], *, bytes_of: Bytes) -> list[Cohort]:
         """Who of the members trains with whom."""
         return compose(
             members,
-            bytes_per_member=bytes_per_member,
+            bytes_of=bytes_of,
             parameters=self.parameters,
             draws_masks=self.draws_masks or bool(self.task.context),
         )

@@ -99,7 +99,10 @@ def check_task(config: TaskConfig, task: Task, *, device: str = "auto") -> Check
         head = _members(setup, [0], epochs)
         planned, seconds = planned + head, seconds + _cost(setup, data, head)
     held = sum(t.numel() for t in (data.train_x, data.validation_x, data.test_x)) * 4
-    largest_cohort = max(map(len, _cohorts(setup, planned)))
+    largest_cohort = max(
+        sum(setup.bytes_of(max(m.rank or 0 for m in cohort)) for _ in cohort)
+        for cohort in _cohorts(setup, planned)
+    )
     return Check(
         task=task,
         parameters=bench.parameters,
@@ -110,7 +113,7 @@ def check_task(config: TaskConfig, task: Task, *, device: str = "auto") -> Check
         epochs_given=search.epochs is not None,
         members=len(planned) + len(baselines),
         seconds=seconds,
-        bytes=2 * held + largest_cohort * setup.bytes_per_member,
+        bytes=2 * held + max(largest_cohort, setup.bytes_of(None)),
     )
 
 
@@ -130,7 +133,7 @@ def _members(setup: Setup, ranks: Sequence[int | None], epochs: int) -> list[Mem
 
 
 def _cohorts(setup: Setup, members: Sequence[Member]) -> list[tuple[Member, ...]]:
-    return setup.bench.cohorts(members, bytes_per_member=setup.bytes_per_member)
+    return setup.bench.cohorts(members, bytes_of=setup.bytes_of)
 
 
 def _cost(setup: Setup, data: TrainingData, members: Sequence[Member]) -> float:

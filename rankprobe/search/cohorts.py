@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby, pairwise
 
 from rankprobe.lowrank.layers import SMALL_LAYER
@@ -17,10 +17,11 @@ SMALL_BASELINES = 100_000  # weights of all baselines that train together
 MEMORY = 2 << 30  # bytes that a cohort's tensors may take
 
 Cohort = tuple[Member, ...]
+Bytes = Callable[[int | None], int]  # memory that a member of a rank takes while training
 
 
 def compose(
-    members: Iterable[Member], *, bytes_per_member: int, parameters: int, draws_masks: bool
+    members: Iterable[Member], *, bytes_of: Bytes, parameters: int, draws_masks: bool
 ) -> list[Cohort]:
     """Split members into cohorts.
 
@@ -34,14 +35,13 @@ def compose(
 
     Args:
         members: Members in any order; the result does not depend on it.
-        bytes_per_member: Memory that one member takes.
+        bytes_of: Memory that a member of a rank takes; in a cohort all take that of the largest.
         parameters: Number of weights of the backbone.
         draws_masks: Whether the backbone draws random numbers while training.
     """
     merged = parameters <= SMALL_NETWORK and not draws_masks
     largest = LARGEST_SMALL_COHORT if merged else LARGEST_COHORT
-    size = max(1, min(largest, MEMORY // max(1, bytes_per_member)))
-    baselines = max(1, min(size, SMALL_BASELINES // parameters))
+    baselines = max(1, min(largest, SMALL_BASELINES // parameters))
 
     def kind(member: Member) -> tuple[int, int, int, int]:
         """Repeat, length, scaffold, and 0 for a baseline, 1 for rank 0, 2 for other ranks."""
@@ -53,8 +53,10 @@ def compose(
 
     cohorts: list[Cohort] = []
     for (*_, which), group in groupby(sorted(set(members), key=order), key=kind):
-        limit = size if which else baselines
-        cohorts += [_by_rate(part) for part in _even_parts(list(group), limit)]
+        together = list(group)
+        fitting = MEMORY // max(1, *(bytes_of(rank) for rank in {m.rank for m in together}))
+        limit = max(1, min(largest if which else baselines, fitting))
+        cohorts += [_by_rate(part) for part in _even_parts(together, limit)]
     return cohorts
 
 

@@ -18,6 +18,11 @@ from rankprobe.errors import ConfigError, Problem
 from rankprobe.search.own_network import tried
 
 Kind = Literal["CausalLM", "SequenceClassification", "ImageClassification"]
+_FOR = {
+    "CausalLM": "predicting the next token",
+    "SequenceClassification": "texts as a whole",
+    "ImageClassification": "pictures",
+}
 _TEXT_SOURCES = ("text", "tokens", "huggingface")
 
 
@@ -48,9 +53,13 @@ def huggingface_network(config: TaskConfig, task: Task) -> nn.Module:
     with _quiet(transformers), torch.random.fork_rng([]), _readable(path, where):
         torch.default_generator.manual_seed(backbone.seed)  # for layers that are made anew
         model_config = transformers.AutoConfig.from_pretrained(path, **common)
+        maker = getattr(transformers, f"AutoModelFor{kind}")
+        if type(model_config) not in maker._model_mapping:
+            what = f"`{path}` is a model of the kind {model_config.model_type}, and transformers "
+            what += f"has no model of that kind for {_FOR[kind]}"
+            raise ConfigError(Problem(what, where))
         _adjust(model_config, kind, task)
         _check_fit(config, task, model_config, path)
-        maker = getattr(transformers, f"AutoModelFor{kind}")
         form: dict[str, Any] = {"attn_implementation": "sdpa", "dtype": torch.float32}
         if backbone.init == "scaffold":
             network = _with_attention(maker.from_config, model_config, **form)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from rankprobe.records import Member, Run, scaffold_index
 from rankprobe.search.bench import Bench
+from rankprobe.search.cohorts import Bytes
 from rankprobe.search.executor import Executor
 from rankprobe.search.store import Store
 
@@ -32,7 +33,7 @@ class Laboratory:
         store: The record of finished members.
         executor: Where cohorts train.
         progress: Told what happens.
-        bytes_per_member: Memory that one member takes while training.
+        bytes_of: Memory that a member of a rank takes while training.
         scaffolds: Scaffold seeds that the repeats take turns with.
     """
 
@@ -43,11 +44,11 @@ class Laboratory:
         executor: Executor,
         progress: Progress,
         *,
-        bytes_per_member: int,
+        bytes_of: Bytes,
         scaffolds: int,
     ) -> None:
         self.bench, self.store, self.executor = bench, store, executor
-        self.progress, self.bytes_per_member = progress, bytes_per_member
+        self.progress, self.bytes_of = progress, bytes_of
         self.scaffolds = scaffolds
         self.asked: set[Member] = set()
 
@@ -68,7 +69,7 @@ class Laboratory:
             return
         unfinished = [cohort for cohort in self.store.planned() if missing & set(cohort)]
         left = missing.difference(*unfinished)
-        new = self.bench.cohorts(left, bytes_per_member=self.bytes_per_member)
+        new = self.bench.cohorts(left, bytes_of=self.bytes_of)
         self.store.plan(new)
         for runs in self.executor.train([*unfinished, *new], self.progress.done):
             self.store.record(runs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import pickle
 import platform
 import shutil
@@ -22,6 +23,8 @@ from rankprobe.search.backbone import architecture
 from rankprobe.search.driver import Driver
 from rankprobe.search.executor import Cluster, Executor, InProcess, Workers
 from rankprobe.search.laboratory import Laboratory, Progress
+from rankprobe.search.lora import lora_advice
+from rankprobe.search.own_network import output_shape
 from rankprobe.search.setup import Setup, prepare, threads
 from rankprobe.search.store import Store
 from rankprobe.statistics.metrics import METRICS
@@ -86,7 +89,7 @@ def measure_task(
                 store,
                 runner,
                 progress or Silent(),
-                bytes_per_member=setup.bytes_per_member,
+                bytes_of=setup.bytes_of,
                 scaffolds=setup.search.scaffolds,
             )
             driver = Driver(laboratory, setup.search)
@@ -108,14 +111,20 @@ def _check_room(folder: Path | None, setup: Setup) -> None:
     if folder is None:
         return
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    task = setup.bench.task
-    need = _FILES + _MEMBERS * 4 * len(task.test) * task.outputs
+    need = bytes_needed(setup.bench.task)
     free = shutil.disk_usage(there).free
     if free < need:
         raise StoreError(
             f"{folder} needs about {need / 1e6:.0f} MB of room and the disk has "
             f"{free / 1e6:.0f} MB; free some, or choose another folder with --out"
         )
+
+
+def bytes_needed(task: Task) -> int:
+    """Room that a measurement of usual size takes on disk, at most."""
+    # Of a text its loss and its length are kept, whatever the vocabulary.
+    numbers = 2 if task.objective == "next_token" else math.prod(output_shape(task))
+    return _FILES + _MEMBERS * 4 * len(task.test) * numbers
 
 
 def _executor(setup: Setup, workers: int | None, address: str | None) -> Executor:
@@ -155,8 +164,8 @@ def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | Non
             objective=task.objective,
             metric=task.metric,
             train=len(task.train),
-            validation=len(task.validation),
-            test=len(task.test),
+            validation=len(setup.bench.targets("validation")),
+            test=len(setup.bench.targets("test")),
             hash=task.hash,
         ),
         target=config.search.target,
@@ -181,6 +190,12 @@ def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | Non
         provenance=_provenance(config, setup),
         epsilon=config.search.epsilon,
         design=driver.design,
+        lora=lora_advice(
+            setup.bench.backbone,
+            setup.bench.protocol.adapter,
+            setup.bench.protocol.scaffold,
+            reading.minimal_rank.value,
+        ),
         folder=folder,
         evidence=evidence,
     )

@@ -19,7 +19,7 @@ from rankprobe.search.bench import Bench
 from rankprobe.search.driver import Search
 from rankprobe.search.rates import Rates
 from rankprobe.training import TrainingProtocol
-from rankprobe.training.memory import activation_bytes
+from rankprobe.training.memory import activation_bytes, out_of_memory
 from rankprobe.training.protocol import trainable_parameters
 from rankprobe.user_code import UserCode
 
@@ -44,6 +44,7 @@ class Setup:
     identity: Mapping[str, Any]
     largest: int
     network: Mapping[str, Any] = field(default_factory=dict)
+    _trainable: dict[int | None, int] = field(default_factory=dict, repr=False)
 
     def trainable(self, rank: int | None) -> int:
         """Number of parameters trained at a rank."""
@@ -54,16 +55,26 @@ class Setup:
         bench, rank = self.bench, min(8, self.largest)
         module = attach(bench.backbone, rank=rank, adapter=bench.protocol.adapter)
         few = torch.from_numpy(bench.task.train.x[:4])
-        return activation_bytes(module, few, bench.protocol.batch_size)
+        try:
+            return activation_bytes(module, few, bench.protocol.batch_size)
+        except Exception as error:
+            if out_of_memory(error):
+                raise
+            name = type(bench.backbone).__name__
+            raise ConfigError(
+                f"`{name}` fails with adapted layers on a batch of shape {tuple(few.shape)}: "
+                f"{type(error).__name__}: {error}; an adapted layer has not all that torch's own "
+                "has: call it, and do not look into it"
+            ) from error
 
-    @property
-    def bytes_per_member(self) -> int:
-        """Memory that one member takes while training, roughly.
+    def bytes_of(self, rank: int | None) -> int:
+        """Memory that a member of a rank takes while training, roughly.
 
         Trained tensors four times (values, gradients, two moments), and the activations of a batch.
         """
-        rank = max(self.search.ranks or (min(16, self.largest),))
-        return 4 * 4 * self.trainable(rank) + self._activations
+        if rank not in self._trainable:
+            self._trainable[rank] = self.trainable(rank)
+        return 4 * 4 * self._trainable[rank] + self._activations
 
 
 def prepare(config: TaskConfig, task: Task, *, device: str = "auto") -> Setup:
@@ -91,7 +102,8 @@ def prepare(config: TaskConfig, task: Task, *, device: str = "auto") -> Setup:
     largest = largest_useful_rank(backbone, adapter)
     if protocol.scaffold.init == "mixed":  # names in `random` that no layer has
         attach(backbone, rank=1, adapter=adapter, scaffold=protocol.scaffold)
-    search = _search(config, adapter, largest)
+    with_head = trainable_parameters(backbone, 0, adapter) > 0
+    search = _search(config, largest, with_head=with_head)
     network = given_network(config, backbone)
     identity = _identity(config, task) | ({"network": network["hash"]} if network else {})
     bench = Bench(backbone, task, protocol, _code(config))
@@ -137,7 +149,7 @@ def _scaffold(config: TaskConfig) -> Scaffold:
     )
 
 
-def _search(config: TaskConfig, adapter: Adapter, largest: int) -> Search:
+def _search(config: TaskConfig, largest: int, *, with_head: bool) -> Search:
     search, training = config.search, config.training
     ranks = None if search.ranks == "auto" else search.ranks
     useless = [rank for rank in ranks or () if rank > largest]
@@ -157,7 +169,14 @@ def _search(config: TaskConfig, adapter: Adapter, largest: int) -> Search:
         rates = Rates((rate,), (rate,))
     else:
         rates = Rates(*(_candidates(value) for value in (rate.adapter, rate.baseline)))
-    with_head = adapter.head == "trained" or adapter.beta == "trained"
+    if search.scaffolds > 1 and getattr(config.backbone, "init", "scaffold") == "pretrained":
+        raise ConfigError(
+            Problem(
+                "`scaffolds` takes turns with seeds of random weights; pretrained ones have none",
+                config.where("search", "scaffolds"),
+                "remove it, or write `backbone: {init: scaffold}`",
+            )
+        )
     if search.floor == "head" and not with_head:
         raise ConfigError(
             Problem(

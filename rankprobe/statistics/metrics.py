@@ -75,8 +75,8 @@ class Metric:
 
 
 def standard_error(values: Values) -> float:
-    """Standard error of the mean of influence values over examples; NaN for a single one."""
-    if len(values) < 2:
+    """Standard error of the mean of influence values over examples; NaN where it has none."""
+    if len(values) < 2 or not np.isfinite(values).all():
         return math.nan
     return float(values.std(ddof=1) / math.sqrt(len(values)))
 

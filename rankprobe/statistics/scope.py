@@ -103,6 +103,8 @@ def _settings(result: Result, defaults: Mapping[str, Any]) -> dict[str, Any]:
                 for key, value in values.items()
                 if (section, key) not in _OF_THE_TASK
             }
+    if isinstance(network := result.provenance.get("network"), Mapping):
+        settings["backbone.network"] = network.get("class")
     settings["search.target"] = result.target
     settings["search.floor"] = result.floor
     # In the units of the metric: equal numbers of different metrics are not equal.

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Values = NDArray[np.float64]
 
+_LARGEST = 300.0  # nats a token: exp of more is no number, or its square is none
+
 
 def token_losses(outputs: Array, target: Array) -> Array:  # noqa: ARG001
     """Summed negative log-likelihood, in nats, and number of tokens of each text, (n, 2)."""
@@ -25,7 +27,7 @@ def cross_entropy(losses: Array, target: Array) -> Values:  # noqa: ARG001
 
 
 def perplexity(losses: Array, target: Array) -> Values:
-    """Exp of the mean loss of a token, linearised, (n,)."""
+    """Exp of the mean loss of a token, linearised, (n,); infinite where it overflows."""
     return _exponential(cross_entropy(losses, target))
 
 
@@ -46,6 +48,8 @@ def chance_perplexity(train_target: Array, target: Array) -> Values:
 
 def _exponential(values: Values) -> Values:
     """Exp of a mean, as values whose mean it is: exp(m) (1 + v_i - m)."""
-    mean = values.mean()
+    mean = float(values.mean())
+    if mean >= _LARGEST:
+        return np.full(len(values), np.inf)
     influence: Values = np.exp(mean) * (1.0 + values - mean)
     return influence

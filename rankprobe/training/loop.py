@@ -39,7 +39,7 @@ def fit(
     forks them.
 
     Returns:
-        (epoch, one validation score a member, ``None`` where outputs are not finite) at
+        (epoch, one validation score a member, ``None`` where there is none) at
         `CHECKPOINTS` evenly spaced steps; at the last step alone where policies are rolled out.
     """
     batches = Batches(data, protocol, cohort.repeats)
@@ -174,7 +174,7 @@ def rate_factor(
 def evaluated(
     cohort: Cohort, data: TrainingData, score: Scorer, split: Literal["validation", "test"]
 ) -> list[Score | None]:
-    """One score a member; ``None`` where outputs are not finite.
+    """One score a member; ``None`` where outputs or the score are not finite.
 
     Outputs are handed on part by part, so that none of their full number is ever held.
     """
@@ -194,7 +194,8 @@ def evaluated(
             finite[index] = finite[index] and good[index]
             if finite[index]:
                 kept[index].append(score.compact(value, of_target))
-    return [
+    scores = [
         score(split, np.concatenate(parts)) if good else None
         for parts, good in zip(kept, finite, strict=True)
     ]
+    return [None if value is None or not math.isfinite(value.value) else value for value in scores]

@@ -46,9 +46,9 @@ def values_per_example(module: nn.Module, examples: Tensor) -> int:
     """Numbers by which the largest tensor of any layer, the input included, grows an example."""
     whole = _sizes(module, examples)
     if len(examples) == 1:
-        return max(whole)
+        return max(whole.values())
     one = _sizes(module, examples[:1])
-    grown = max(after - before for after, before in zip(whole, one, strict=True))
+    grown = max(size - one.get(name, 0) for name, size in whole.items())
     return max(1, -(-grown // (len(examples) - 1)))
 
 
@@ -71,13 +71,13 @@ def _kept_bytes(module: nn.Module, examples: Tensor) -> int:
     return sum(kept.values()) + int(outputs.numel() * outputs.element_size())
 
 
-def _sizes(module: nn.Module, examples: Tensor) -> list[int]:
-    """Numbers in the examples, and in what each layer gives for them."""
-    sizes = [examples.numel()]
+def _sizes(module: nn.Module, examples: Tensor) -> dict[nn.Module | None, int]:
+    """Numbers in the examples, under ``None``, and in what each layer gives for them at most."""
+    sizes: dict[nn.Module | None, int] = {None: examples.numel()}
 
-    def look(_module: nn.Module, _inputs: Any, output: Any) -> None:
+    def look(layer: nn.Module, _inputs: Any, output: Any) -> None:
         if isinstance(output, Tensor):
-            sizes.append(output.numel())
+            sizes[layer] = max(sizes.get(layer, 0), output.numel())
 
     hooks = [layer.register_forward_hook(look) for layer in module.modules()]
     try:

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from rankprobe.errors import TrainingError
 from rankprobe.lowrank import Adapter, Scaffold, attach, count_trainable
 from rankprobe.records import Member, Run
+from rankprobe.training.chance import devices_of, draws_masks
 from rankprobe.training.data import TrainingData
 from rankprobe.training.loop import evaluated, fit
 from rankprobe.training.memory import out_of_memory
 from rankprobe.training.objectives import Objective
-from rankprobe.training.trainees import build_cohort, devices_of, draws_masks
+from rankprobe.training.trainees import build_cohort
 
 
 @dataclass(frozen=True)
@@ -100,17 +101,29 @@ def train(
         TrainingError: Members that cannot be trained together; or a failure while training,
             with the members named.
     """
-    start = time.perf_counter()
-    epochs = _one_cohort(members, backbone, data.train_x[:32])
+    _one_cohort(members, backbone, data.train_x[:32])
     try:
-        with torch.random.fork_rng(devices_of(data.train_x.device)):
-            cohort = build_cohort(backbone, members, protocol, data.train_x[:2], dtype=data.dtype)
-            history = fit(cohort, data, protocol, score, epochs=epochs, tick=tick)
-            tests = evaluated(cohort, data, score, "test")
+        return _together(members, backbone, data, protocol, score, tick)
     except (RuntimeError, MemoryError) as error:
-        if len(members) > 1 and out_of_memory(error):
-            return _halves(members, backbone, data, protocol, score, tick)
-        raise TrainingError(f"{_names(members)}: {error}") from error
+        if len(members) == 1 or not out_of_memory(error):
+            raise TrainingError(f"{_names(members)}: {error}") from error
+    # Past the error, which holds on to all that the cohort held.
+    return _halves(members, backbone, data, protocol, score, tick)
+
+
+def _together(
+    members: Sequence[Member],
+    backbone: nn.Module,
+    data: TrainingData,
+    protocol: TrainingProtocol,
+    score: Scorer,
+    tick: Callable[[int], None] | None,
+) -> tuple[Run, ...]:
+    start = time.perf_counter()
+    with torch.random.fork_rng(devices_of(data.train_x.device)):
+        cohort = build_cohort(backbone, members, protocol, data.train_x[:2], dtype=data.dtype)
+        history = fit(cohort, data, protocol, score, epochs=members[0].epochs, tick=tick)
+        tests = evaluated(cohort, data, score, "test")
     seconds = (time.perf_counter() - start) / len(members)
     return tuple(
         _run(
@@ -169,8 +182,8 @@ def _run(
     )
 
 
-def _one_cohort(members: Sequence[Member], backbone: nn.Module, example: Tensor) -> int:
-    """The epochs that all members share, where they can be trained together."""
+def _one_cohort(members: Sequence[Member], backbone: nn.Module, example: Tensor) -> None:
+    """Refuse members that cannot be trained together."""
     kinds = {
         (
             m.epochs,
@@ -189,7 +202,6 @@ def _one_cohort(members: Sequence[Member], backbone: nn.Module, example: Tensor)
             "members trained together share the repeat where the network draws dropout masks; "
             f"these do not: {_names(members)}"
         )
-    return members[0].epochs
 
 
 def _names(members: Sequence[Member]) -> str:

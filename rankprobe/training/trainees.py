@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -23,14 +22,17 @@ from rankprobe.lowrank import (
     attach,
     full_starts,
     initial_state,
+    reinitialised,
     trains_in_full,
 )
 from rankprobe.lowrank.attention import FoldedAttention
 from rankprobe.lowrank.plain import for_cohorts, put_channels_last, statistics
 from rankprobe.records import Member
+from rankprobe.training.chance import seed_all
 from rankprobe.training.fusion import fuse
 from rankprobe.training.memory import values_per_example
 from rankprobe.training.optimizer import CohortAdamW
+from rankprobe.training.stacks import inside, slots_of, stacked
 
 if TYPE_CHECKING:
     from rankprobe.training.protocol import TrainingProtocol
@@ -45,7 +47,6 @@ _LARGE_CONVOLUTION = 1 << 17
 
 T = TypeVar("T")
 State = Mapping[str, Tensor]
-Slot = tuple[dict[str, Any], str, Any]  # what holds a tensor, under which key, and the tensor
 
 
 class Cohort:
@@ -61,8 +62,8 @@ class Cohort:
     Args:
         module: The network; its own parameters only give the names.
         trained: Initial trained tensors, one mapping a member.
-        constants: Tensors that differ between members and are not trained; running statistics
-            of batch norm, which training updates, are added.
+        constants: Tensors that differ between members and are not trained; buffers that training
+            updates, such as the running statistics of batch norm, are added.
         rates: Peak learning rates, one a member.
         repeats: Repeats, one a member.
         weight_decay: Decoupled weight decay.
@@ -89,15 +90,15 @@ class Cohort:
         self.module = module.to(example.device, dtype).requires_grad_(False).train()
         like = torch.empty(0, dtype=dtype, device=example.device)
         self.stacks = {
-            name: _stack([state[name] for state in trained], like=like).requires_grad_()
+            name: stacked([state[name] for state in trained], like=like).requires_grad_()
             for name in trained[0]
         }
         self.constants = {
-            name: _stack([state[name] for state in constants], like=like) for name in constants[0]
+            name: stacked([state[name] for state in constants], like=like) for name in constants[0]
         }
         self.statistics = {
             name: torch.stack([buffer] * self.size)
-            for name, buffer in statistics(self.module).items()
+            for name, buffer in statistics(self.module, example).items()
         }
         self.optimizer = CohortAdamW(
             [stack for stack in self.stacks.values() if stack.numel()],
@@ -107,7 +108,7 @@ class Cohort:
         )
         self._values = 0  # of an example, in the largest tensor; measured when first needed
         self._small = {n: layer for n, layer in adapted_layers(self.module).items() if layer.small}
-        self._slots = _slots(self.module, [*self.stacks, *self.constants, *self.statistics])
+        self._slots = slots_of(self.module, [*self.stacks, *self.constants, *self.statistics])
         self._slots += [[(layer.__dict__, "whole", None)] for layer in self._small.values()]
         self._convolved = put_channels_last(self.module, example)
         self._attention = FoldedAttention()
@@ -169,11 +170,21 @@ class Cohort:
             for holder, key, _ in slots:
                 holder[key] = tensor
         try:
-            return call()
+            result = call()
+            self._keep_statistics(tensors)
+            return result
         finally:
             for slots in self._slots:
                 for holder, key, own in slots:
                     holder[key] = own
+
+    def _keep_statistics(self, tensors: Sequence[Tensor]) -> None:
+        """Write to a member's own statistics what the network has put in their place."""
+        first = len(self.stacks) + len(self.constants)
+        for index in range(first, first + len(self.statistics)):
+            holder, key, _ = self._slots[index][0]
+            if holder[key] is not tensors[index]:
+                tensors[index].copy_(holder[key].detach())
 
     def _together(self, x: Tensor, *, apart: bool) -> Tensor:
         """All members under `torch.func.vmap`, without what it looks up before every call.
@@ -201,8 +212,8 @@ class Cohort:
         tensors = {**self.stacks, **self.constants, **self.statistics}
         wholes = []
         for name, layer in self._small.items():
-            A, B, scaling = (tensors[_inside(name, key)] for key in ("A", "B", "scaling"))
-            beta = tensors.get(_inside(name, "beta"), layer.beta)
+            A, B, scaling = (tensors[inside(name, key)] for key in ("A", "B", "scaling"))
+            beta = tensors.get(inside(name, "beta"), layer.beta)
             wholes.append(layer.merged_of(A, B, beta, scaling))
         return [*tensors.values(), *wholes]
 
@@ -256,7 +267,9 @@ def build_cohort(
         ]
         trained, constants = [state for state, _ in states], [fixed for _, fixed in states]
     else:
-        module = for_cohorts(copy.deepcopy(backbone))
+        # Running statistics start anew with the weights.
+        start = reinitialised(backbone, seed=protocol.seed, repeat=repeats[0], scaffold=scaffold)
+        module = for_cohorts(start)
         full = full_starts(backbone, seed=protocol.seed, repeats=repeats, scaffold=scaffold)
         trained = [full[repeat] for repeat in repeats]
     return Cohort(
@@ -270,66 +283,3 @@ def build_cohort(
         dtype=dtype or (example.dtype if example.is_floating_point() else torch.float32),
         clip=protocol.clip,
     )
-
-
-def draws_masks(module: nn.Module, example: Tensor) -> bool:
-    """Whether a network draws random numbers while training, as dropout does.
-
-    One that cannot be run counts as one that does.
-
-    Args:
-        module: The network; left as it is.
-        example: A few inputs, (n, ...).
-    """
-    module = copy.deepcopy(module).to(example.device).train()
-    if example.is_floating_point():
-        module = module.to(example.dtype)
-    with torch.random.fork_rng(devices_of(example.device)), torch.no_grad():
-        before = _generator_state(example.device)
-        try:
-            module(example)
-        except Exception:  # shows up again, and as itself, in training
-            return True
-        return not torch.equal(before, _generator_state(example.device))
-
-
-def seed_all(seed: int, device: torch.device) -> None:
-    """Seed the generator of a device; `torch.manual_seed` seeds them all, and takes 0.8 ms."""
-    if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
-    else:
-        torch.default_generator.manual_seed(seed)
-
-
-def devices_of(device: torch.device) -> list[torch.device]:
-    """The devices whose generators are to be forked, beside the CPU's."""
-    return [device] if device.type == "cuda" else []
-
-
-def _generator_state(device: torch.device) -> Tensor:
-    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
-
-
-def _inside(name: str, key: str) -> str:
-    """Name of a tensor of a layer; the network itself has no name."""
-    return f"{name}.{key}" if name else key
-
-
-def _slots(module: nn.Module, names: Sequence[str]) -> list[list[Slot]]:
-    """Where each named parameter or buffer is held: in several places when they are tied."""
-    places: dict[int, list[Slot]] = {}
-    for layer in module.modules():
-        for held in (layer._parameters, layer._buffers):
-            for key, tensor in held.items():
-                places.setdefault(id(tensor), []).append((held, key, tensor))
-    named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    return [places[id(named[name])] for name in names]
-
-
-def _stack(tensors: Sequence[Tensor], *, like: Tensor) -> Tensor:
-    """Stack tensors that differ in rank, padded with zeros to the largest."""
-    shape = [max(sizes) for sizes in zip(*(tensor.shape for tensor in tensors), strict=True)]
-    stack = like.new_zeros(len(tensors), *shape)
-    for index, tensor in enumerate(tensors):
-        stack[index][tuple(slice(size) for size in tensor.shape)] = tensor
-    return stack

@@ -258,7 +258,7 @@ DATA = {
         (),
         _played,
         ("control/data/trajectories.npz",),
-        "made here: episodes of studies/control/expert.npz in HalfCheetah-v5 of gymnasium, "
+        "made here, from a seed: studies/control/expert.npz plays HalfCheetah-v5 of gymnasium, "
         "https://gymnasium.farama.org/environments/mujoco/half_cheetah/",
         "HalfCheetah-expert, https://minari.farama.org/datasets/mujoco/halfcheetah/",
     ),

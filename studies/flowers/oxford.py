@@ -29,13 +29,14 @@ def convert(folder: Path, root: Path = ROOT) -> Path:
         DataError: A file that is missing or damaged.
     """
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
     target = root / TABLE
     try:
         labels = loadmat(folder / "imagelabels.mat")["labels"].ravel()
         sets = loadmat(folder / "setid.mat")
         splits = {int(number): word for key, word in SPLITS.items() for number in sets[key].ravel()}
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (OSError, KeyError, ValueError, TypeError, MatReadError) as error:
         raise DataError(f"{folder}: the labels cannot be read: {error!r}") from None
     pictures = Path(os.path.relpath(folder.resolve() / "jpg", target.parent.resolve()))
     rows = []

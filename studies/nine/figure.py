@@ -43,8 +43,11 @@ def plot(results: Mapping[str, Result]) -> Axes:
     Args:
         results: Those that are measured, by study.
     """
+    # Where full training does not beat chance, recovery is a ratio of noise.
     curves = {
-        kind.study: measured_spots(results[kind.study]) for kind in KINDS if kind.study in results
+        name: measured_spots(result)
+        for name, result in results.items()
+        if result.minimal_rank.verdict != "no_signal"
     }
     with styled():
         figure = Figure(figsize=(7.4, 7.2), layout="constrained")
@@ -79,7 +82,7 @@ def _draw_panel(
         words = textwrap.fill(kind.status or "not measured yet", 24)
     else:
         words = f"r* = {minimal_words(result.targets.get(TARGET, result.minimal_rank))}"
-        spots = curves[kind.study]
+        spots = curves.get(kind.study, [])
         _draw_line(ax, spots, _MEASURED, zorder=3)
         for spot in spots:
             ends = [100 * spot.low, 100 * spot.high]
@@ -106,7 +109,8 @@ def _set_axes(ax: Axes, curves: Mapping[str, list[Spot]]) -> None:
         for spot in published_spots(kind.published)
     ]
     lowest = min(100 * spot.mean for spot in shown)
-    ax.set_ylim(max(-10.0, lowest - 6.0), max(104.0, *(100 * spot.mean + 2 for spot in shown)))
+    ends = [100 * spot.high + 1 for spots in curves.values() for spot in spots]
+    ax.set_ylim(max(-10.0, lowest - 6.0), min(120.0, max([104.0, *ends])))
     ax.set_xscale("log", base=2)
     largest = max(spot.rank for spot in shown)
     ax.set_xlim(0.8, 1.25 * largest)

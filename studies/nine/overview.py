@@ -134,5 +134,5 @@ def _shapes(root: Path) -> list[tuple[str, str]]:
     return [
         (kind.study, reading(measured_spots(found[kind.study])))
         for kind in KINDS
-        if kind.study in found
+        if kind.study in found and found[kind.study].minimal_rank.verdict != "no_signal"
     ]

@@ -82,7 +82,9 @@ def reading(spots: Sequence[Spot]) -> str:
         ranks = ", ".join(str(spot.rank) for spot in falls)
         words = f"falls again by more than noise at rank {ranks}"
     elif rise < NOISE:
-        words = "flat from the smallest rank on"
+        words = "stays flat from the smallest rank on"
+    elif len(steps) == 1:
+        words = "rises, in one step, which says nothing of flattening"
     elif gains[-1] < gains[0]:
         words = "rises and flattens"
     else:

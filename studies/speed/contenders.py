@@ -163,7 +163,7 @@ def _ordinary(module: nn.Module) -> Step:
 
 def _cohort(rates: int) -> Contender:
     members = [Member(rank, rate, 0, 1) for rank in RANKS for rate in RATES[:rates]]
-    (composed,) = compose(members, bytes_per_member=1, parameters=1, draws_masks=True)
+    (composed,) = compose(members, bytes_of=lambda _: 1, parameters=1, draws_masks=True)
     cohort = build_cohort(_network(), composed, PROTOCOL, torch.zeros(2, INPUTS))
 
     def step(x: Tensor, y: Tensor, seed: int) -> Phases:

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
+from rankprobe.backbones import build
 from rankprobe.backbones.attention import Rotary, SelfAttention, attention
+from tests.training.toys import inputs_of, toy
 
 LENGTH, WIDTH = 5, 4
 
@@ -98,3 +100,20 @@ class TestRotary:
     def test_odd_widths(self) -> None:
         with pytest.raises(ValueError, match="even width, and not 3"):
             Rotary(3, 9)
+
+
+@pytest.mark.parametrize(
+    ("family", "name"), [("transformer", "tokens"), ("decision_transformer", "windows")]
+)
+def test_every_position_has_something_to_look_at(family: str, name: str) -> None:
+    """Also in an empty text and at steps of padding: some kernels give NaN otherwise."""
+    task = toy(name)
+    net = build(family, inputs_of(task), task.outputs, width=8)
+    masks: list[Tensor] = []
+    for layer in net.modules():
+        if isinstance(layer, SelfAttention):
+            layer.register_forward_pre_hook(lambda _, inputs: masks.append(inputs[1]))
+    net(torch.from_numpy(task.train.x))
+    assert masks
+    assert all(mask.any(dim=-1).all() for mask in masks)
+    assert not all(mask.all() for mask in masks)

@@ -176,7 +176,7 @@ def test_a_tokenizer_from_a_file(tmp_path: Path) -> None:
     assert (task.train.x[:, 0] == own.token_to_id("[CLS]")).all()
     assert (task.train.x[:, -1] == own.token_to_id("[SEP]")).all()  # a cut text ends as others do
     wrong = saved_tokenizer(tmp_path / "other.json")
-    with pytest.raises(DataError, match=r"has '\[UNK\]' as token 0, and networks here read 0 as"):
+    with pytest.raises(DataError, match=r"has '\[UNK\]' as token 0 and none of the tokens \[PAD\]"):
         text(tmp_path, reviews(), tokenizer=wrong)
     (tmp_path / "own.json").write_text("{}")
     with pytest.raises(

@@ -99,6 +99,14 @@ class TestOrderInMemory:
         expected = [F.conv2d(F.conv2d(x, a).relu(), b) for a, b in zip(*kernels, strict=True)]
         torch.testing.assert_close(outputs, torch.stack(expected), rtol=1e-4, atol=1e-4)
 
+    def test_gradients_keep_it(self) -> None:
+        x = torch.randn(3, 2, 8, 8, 4).movedim(-1, 2).requires_grad_()  # channels last in memory
+        kernels = torch.randn(3, 4, 4, 3, 3)
+        outputs = vmap(lambda a, k: each_member(F.conv2d, a, k))(x, kernels)
+        upstream = torch.randn(3, 2, 6, 6, 4).movedim(-1, 2)
+        (gradient,) = torch.autograd.grad(outputs, x, upstream)
+        assert all(part.is_contiguous(memory_format=torch.channels_last) for part in gradient)
+
 
 @pytest.mark.parametrize("form", [each_member, whole_cohort])
 @pytest.mark.parametrize("dim", [0, 1])

@@ -188,3 +188,23 @@ def test_the_shortcut_of_the_encoder_is_not_taken(adapted: bool) -> None:
     expected = for_cohorts(twin).train()(x)
     with torch.no_grad():
         torch.testing.assert_close(twin.eval()(x), expected)
+
+
+def test_what_networks_ask_a_recurrent_layer_for() -> None:
+    net = nn.LSTM(3, 4, num_layers=2, bidirectional=True, batch_first=True)
+    twin = attach(net, rank=1)
+    assert callable(twin.flatten_parameters)
+    twin.flatten_parameters()
+    for name in ("input_size", "hidden_size", "num_layers", "bidirectional", "batch_first"):
+        assert getattr(twin, name) == getattr(net, name)
+
+
+def test_a_table_with_padding_starts_as_the_scaffold_under_dora() -> None:
+    table = nn.Embedding(7, 4, padding_idx=0)
+    net = nn.Sequential(table, nn.Flatten(), nn.Linear(20, 3))
+    index = torch.tensor([[0, 1, 2, 3, 6]])
+    plain, dora = (
+        attach(net, rank=2, adapter=Adapter(embeddings="adapter", dora=dora))[0](index)
+        for dora in (False, True)
+    )
+    torch.testing.assert_close(dora, plain)

@@ -130,7 +130,11 @@ class TestChoices:
     @pytest.mark.parametrize("net", [Sequence(), Pictures(), Encoder(), CrossAttention()])
     def test_rank_0_trains_the_head_alone(self, net: nn.Module) -> None:
         adapter = Adapter(others="trained", bias="trained")
-        assert trained(attach(net, rank=0, adapter=adapter)) == {"head.weight", "head.bias"}
+        twin = attach(net, rank=0, adapter=adapter)
+        assert trained(twin) == {"head.weight", "head.bias"}
+        if isinstance(net, Sequence | Encoder):
+            expected = torch.from_numpy(Scaffold().weight("embed", net.embed.weight.shape))
+            assert torch.equal(twin.get_parameter("embed.weight")[1:], expected[1:])
 
 
 class TestGivenWeights:

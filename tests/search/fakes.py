@@ -119,7 +119,9 @@ def laboratory(
 ) -> Laboratory:
     store = Store(folder, identity)
     bench = make_bench(executor.task)
-    return Laboratory(bench, store, executor, Silent(), bytes_per_member=1000, scaffolds=scaffolds)
+    return Laboratory(
+        bench, store, executor, Silent(), bytes_of=lambda _: 1000, scaffolds=scaffolds
+    )
 
 
 def best_near(rate: float, member: Member) -> float:

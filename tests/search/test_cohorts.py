@@ -1,5 +1,5 @@
 import random
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -7,10 +7,10 @@ from rankprobe.records import Member
 from rankprobe.search.cohorts import LARGEST_COHORT, LARGEST_SMALL_COHORT, SMALL_NETWORK, compose
 
 
-def split(members: list[Member], **sizes: int) -> list[tuple[Member, ...]]:
+def split(members: list[Member], *, each: int = 1, **sizes: Any) -> list[tuple[Member, ...]]:
     """Cohorts of a large network with dropout, unless said otherwise."""
-    settings = {"bytes_per_member": 1, "parameters": 10**9, "draws_masks": True, **sizes}
-    return compose(members, **settings)  # type: ignore[arg-type]
+    settings = {"bytes_of": lambda _: each, "parameters": 10**9, "draws_masks": True, **sizes}
+    return compose(members, **settings)
 
 
 def grid(ranks: list[int | None], rates: list[float], repeats: int = 1) -> list[Member]:
@@ -94,5 +94,15 @@ def test_members_of_one_rate_stand_side_by_side() -> None:
 
 def test_little_memory_makes_small_cohorts() -> None:
     members = grid([1, 2, 4, 8], [0.1])
-    assert [len(c) for c in split(members, bytes_per_member=1 << 30)] == [2, 2]
-    assert [len(c) for c in split(members, bytes_per_member=1 << 40)] == [1, 1, 1, 1]
+    assert [len(c) for c in split(members, each=1 << 30)] == [2, 2]
+    assert [len(c) for c in split(members, each=1 << 40)] == [1, 1, 1, 1]
+
+
+def test_large_ranks_take_more_memory() -> None:
+    def of(rank: int | None) -> int:
+        return (rank or 500) << 22
+
+    assert [len(c) for c in split(grid([1, 2], [0.1, 0.01]), bytes_of=of)] == [4]
+    assert [len(c) for c in split(grid([256], [0.1, 0.01, 0.001, 1.0]), bytes_of=of)] == [2, 2]
+    baselines = grid([None], [0.1, 0.01])
+    assert [len(c) for c in split(baselines, bytes_of=of, parameters=10)] == [1, 1]

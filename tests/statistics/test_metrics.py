@@ -240,6 +240,14 @@ def test_scores_of_tokens_are_per_token() -> None:
     assert METRICS["cross_entropy"].perfect == 0.0
 
 
+def test_a_perplexity_that_overflows_is_infinite_and_not_a_crash() -> None:
+    losses = np.array([[4000.0, 5.0], [4010.0, 5.0]], dtype=np.float32)
+    values = METRICS["perplexity"].influence(losses, np.zeros((2, 5), dtype=np.int64))
+    assert np.isposinf(values).all()
+    assert math.isnan(standard_error(values))
+    assert METRICS["cross_entropy"].score(losses, losses) == pytest.approx(801.0)
+
+
 def test_chance_of_tokens_is_their_frequency_in_training() -> None:
     train, target = np.array([[0, 0, 1], [0, 2, -1]]), np.array([[0, 1, -1], [2, 0, 0]])
     share = np.array([3.5, 1.5, 1.5]) / 6.5

@@ -56,6 +56,16 @@ def test_a_setting_that_differs_is_named_with_its_values(
     assert found == {f"{section}.{key}": words}
 
 
+def test_networks_of_the_user_s_have_one_class() -> None:
+    one, other = configured("a"), configured("b")
+    named = [
+        replace(result, provenance={**result.provenance, "network": {"class": name}})
+        for result, name in ((one, "Small"), (other, "Large"), (other, "Small"))
+    ]
+    assert differing(*named[:2]) == {"backbone.network": "Small in a; Large in b"}
+    assert not differing(named[0], named[2])
+
+
 def test_target_floor_and_epsilon_are_those_of_the_result() -> None:
     plain = configured("a")
     assert differing(plain, replace(plain, target=0.9)).keys() == {"search.target"}

@@ -21,14 +21,16 @@ from tests.studies.repository import (
 )
 
 PAPER_RANKS = tuple(PUBLISHED)
+# Of the nine kinds of task: one by its first measurement, two by what else they measure.
+OTHERS = tuple(find(name) for name in ("imdb", "icu-small", "faces-pretrained"))
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Everything measured, and redrawn once."""
+    """Nearly everything measured, and redrawn once."""
     folder = tmp_path_factory.mktemp("repository")
     studies = copy_documents(folder)
-    for measurement in (*TUNED, *ORDERING):
+    for measurement in (*TUNED, *ORDERING, *OTHERS):
         commit(studies, measurement.name)
     commit(studies, "mnist-paper", ranks=PAPER_RANKS)
     commit(studies, "mnist-paper-standard", ranks=PAPER_RANKS, full=0.97)
@@ -44,9 +46,21 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_picture_is_drawn(repository: Path) -> None:
     drawn = {path.relative_to(repository).as_posix() for path in repository.rglob("*.png")}
-    figures = ("digits", "mnist5k", "mnist", "studies", "mnist-paper", "ordering", "planted")
+    figures = (
+        "digits",
+        "mnist5k",
+        "mnist",
+        "studies",
+        "nine",
+        "mnist-paper",
+        "ordering",
+        "planted",
+    )
+    own = [m.results(Path("studies")).as_posix() for m in OTHERS]
     assert drawn == {f"figures/{name}.png" for name in figures} | {
         *(f"studies/{m.study}/results/{kind}.png" for m in TUNED for kind in ("curve", "rates")),
+        *(f"{folder}/{kind}.png" for folder in own for kind in ("curve", "rates")),
+        "studies/nine/results/nine.png",
         "studies/mnist/results/paper/curve.png",
         "studies/mnist/results/paper/rates.png",
         "studies/mnist/results/paper_standard/curve.png",
@@ -67,7 +81,8 @@ def test_every_picture_that_is_shown_is_there(repository: Path) -> None:
         for readme in repository.rglob("README.md")
         for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", readme.read_text())
     ]
-    assert len(shown) == 9
+    # Two a measurement, and those of the paper, the ordering, the planted tasks and the nine.
+    assert len(shown) == 2 * (len(TUNED) + len(OTHERS)) + 4
     assert [picture for picture in shown if not picture.is_file()] == []
 
 

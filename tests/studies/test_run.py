@@ -7,7 +7,7 @@ import pytest
 import rankprobe
 from rankprobe.errors import TrainingError
 from studies import run as module
-from studies.catalogue import MEASUREMENTS, find
+from studies.catalogue import MEASUREMENTS, PUBLISHED_PROTOCOLS, find
 from studies.run import main
 from tests.studies.repository import result
 
@@ -17,9 +17,21 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What would be fetched, measured and published, in order."""
     steps: list[str] = []
 
-    def measure(config: Path, *, out: Path, progress: object, **overrides: object) -> object:
-        name = next(m.name for m in MEASUREMENTS if m.config() == config)
+    def measure(
+        config: Path,
+        *,
+        out: Path,
+        device: str,
+        workers: int | None,
+        trust: bool,
+        progress: object,
+        **overrides: object,
+    ) -> object:
+        name = next(m.name for m in (*MEASUREMENTS, *PUBLISHED_PROTOCOLS) if m.config() == config)
         name = str(overrides.get("name", name))
+        given = [device, workers and f"{workers} workers", trust]
+        if given != ["auto", None, False]:
+            steps.append(f"with {given}")
         steps.append(f"measure {name} into {out.name}")
         if name == "mnist-paper":
             raise TrainingError("no memory left")
@@ -66,6 +78,28 @@ def test_a_study_of_many_tasks_runs_by_its_name(done: list[str], tmp_path: Path)
     ordering = [m.name for m in MEASUREMENTS if m.study == "ordering"]
     assert [step.removeprefix("publish ") for step in done if "publish" in step] == ordering
     assert "measure letter-32-16 into letter-32-16" in done
+
+
+def test_workers_and_device_are_passed_on_and_code_of_a_study_is_trusted(
+    done: list[str], tmp_path: Path
+) -> None:
+    options = ["--runs", str(tmp_path), "--workers", "2", "--device", "cpu"]
+    assert main(["faces-pretrained", *options]) == 0
+    assert done == [
+        "fetch flowers",
+        "fetch flowers-weights",
+        "with ['cpu', '2 workers', True]",
+        "measure faces-pretrained into faces-pretrained",
+        "publish faces-pretrained",
+    ]
+
+
+def test_a_published_protocol_runs_by_its_name_alone(done: list[str], tmp_path: Path) -> None:
+    assert main(["imdb-paper", "--runs", str(tmp_path)]) == 0
+    assert done[0] == "fetch imdb"
+    assert done[-1] == "publish imdb-paper"
+    names = {measurement.name for measurement in MEASUREMENTS}
+    assert not names & {measurement.name for measurement in PUBLISHED_PROTOCOLS}
 
 
 def test_planted_tasks_are_a_study(done: list[str], tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from rankprobe.backbones import build
 from rankprobe.backbones.mlp import mlp
 from rankprobe.errors import TrainingError
 from rankprobe.records import Member
@@ -13,6 +14,7 @@ from rankprobe.training import protocol as protocol_module
 from rankprobe.training.memory import activation_bytes, out_of_memory, values_per_example
 from rankprobe.training.trainees import Cohort
 from tests.training.reference import protocol, train_together
+from tests.training.toys import inputs_of, toy
 
 MEMBERS = tuple(Member(rank, 0.01, 0, 2) for rank in (1, 2, 3, 4, 5))
 
@@ -38,6 +40,33 @@ def test_largest_tensor_of_an_example() -> None:
     net = nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), nn.Flatten(), nn.Linear(96, 2))
     assert values_per_example(net, torch.randn(3, 1, 4, 4)) == 96
     assert values_per_example(nn.Linear(9, 2), torch.randn(2, 9)) == 9
+
+
+class Whole(nn.Module):
+    """Computes 1,000 rows for any of them, and something for each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("rows", torch.ones(1000, 10))
+        self.wide, self.narrow = nn.Linear(10, 20), nn.Linear(20, 2)
+
+    def forward(self, chosen: Tensor) -> Tensor:
+        outputs: Tensor = self.narrow(torch.tanh(self.wide(self.rows))[chosen])
+        return outputs
+
+
+def test_what_does_not_grow_with_the_batch_is_counted_once() -> None:
+    few, many = (activation_bytes(Whole(), torch.arange(8), batch) for batch in (8, 1008))
+    assert 1.5 * 80_000 <= few <= 1.5 * 82_000
+    each = 4 * (20 + 2) + 8  # selected rows, outputs, and the index itself
+    assert abs(many - few - 1.5 * 1000 * each) <= 1.5 * 1000 * 16
+
+
+def test_a_graph_is_not_counted_again_for_every_node() -> None:
+    task = toy("nodes")
+    net = build("gcn", inputs_of(task), 3, hidden=8).float().eval()
+    assert values_per_example(net, torch.from_numpy(task.train.x[:2])) == 3
+    assert values_per_example(Whole(), torch.arange(5)) == 2
 
 
 @pytest.mark.parametrize(

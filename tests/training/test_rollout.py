@@ -186,3 +186,4 @@ def test_a_measurement_of_online_returns(task: Task, tmp_path: Path) -> None:
     assert result.task.metric == "episode_return"
     assert result.baseline.mean > 50  # random actions are 0, the expert is 100
     assert len(result.points) == 2
+    assert (result.task.validation, result.task.test) == (10, 10)  # episodes

@@ -9,7 +9,14 @@ from PIL import Image
 
 from rankprobe.errors import DataError
 from studies.fetching import pictures
-from studies.fetching.pictures import cifar10, cifar10_small, faces, read_pgm, unchanged
+from studies.fetching.pictures import (
+    cifar10,
+    cifar10_small,
+    cifar10_tiny,
+    faces,
+    read_pgm,
+    unchanged,
+)
 from tests.studies.fetching.files import sheet
 
 GENERATOR = np.random.default_rng(0)
@@ -45,6 +52,10 @@ def test_the_small_set_has_as_many_of_each_class(monkeypatch: pytest.MonkeyPatch
         drawn = [row.tobytes() for row in arrays[f"x{part}"]]
         assert [place[row] for row in drawn] == arrays[f"y{part}"].tolist()
         assert len(set(drawn)) == len(drawn)
+    monkeypatch.setattr(pictures, "TINY_TRAIN", 1)
+    monkeypatch.setattr(pictures, "TINY_TEST", 2)
+    tiny = cifar10_tiny(*CONTENTS)
+    assert (np.bincount(tiny["y"]).tolist(), len(tiny["y_test"])) == ([1] * 10, 20)
     again = cifar10_small(*CONTENTS)
     np.testing.assert_array_equal(again["x"], arrays["x"])
     monkeypatch.setattr(pictures, "SMALL_TEST", 3)
