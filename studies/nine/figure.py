@@ -81,7 +81,10 @@ def _draw_panel(
     if result is None:
         words = textwrap.fill(kind.status or "not measured yet", 24)
     else:
-        words = f"r* = {minimal_words(result.targets.get(TARGET, result.minimal_rank))}"
+        answer = result.targets.get(TARGET, result.minimal_rank)
+        words = (
+            f"r* = {minimal_words(answer)}" if answer.value else f"no rank: {minimal_words(answer)}"
+        )
         spots = curves.get(kind.study, [])
         _draw_line(ax, spots, _MEASURED, zorder=3)
         for spot in spots:
@@ -110,7 +113,7 @@ def _set_axes(ax: Axes, curves: Mapping[str, list[Spot]]) -> None:
     ]
     lowest = min(100 * spot.mean for spot in shown)
     ends = [100 * spot.high + 1 for spots in curves.values() for spot in spots]
-    ax.set_ylim(max(-10.0, lowest - 6.0), min(120.0, max([104.0, *ends])))
+    ax.set_ylim(max(-10.0, lowest - 6.0), min(150.0, max([104.0, *ends])))
     ax.set_xscale("log", base=2)
     largest = max(spot.rank for spot in shown)
     ax.set_xlim(0.8, 1.25 * largest)

@@ -166,7 +166,7 @@ def test_the_figure_has_a_panel_each(studies: Path) -> None:
     assert list(panels) == NINE
     words = {name: [text.get_text() for text in ax.texts][-1] for name, ax in panels.items()}
     assert words["mnist"] == "r* = 6 (5 to 7)"
-    assert words["imdb"] == "r* = no signal"
+    assert words["imdb"] == "no rank: no signal"
     assert words["language"] == "not measured yet"
     labels = [text.get_text() for text in drawn.legends[0].get_texts()]
     assert labels[0] == "measured, with its interval"
