@@ -203,7 +203,7 @@ def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | Non
 
 def _scope(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, Any]:
     """What the number is relative to."""
-    backbone, training = config.backbone, config.training
+    backbone, training, protocol = config.backbone, config.training, setup.bench.protocol
     scale = backbone.weight_scale
     scale_words = "1/sqrt(fan-in)" if scale == "fan_in" else f"{scale:g}"
     others = config.search.scaffolds - 1
@@ -212,7 +212,7 @@ def _scope(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, Any]:
     return {
         "split": setup.bench.task.division,
         "architecture": architecture(backbone, setup.bench.task, setup.bench.backbone),
-        "scaffold": _scaffold_words(setup.bench.protocol.scaffold, drawn),
+        "scaffold": protocol.use.words(_scaffold_words(protocol.scaffold, drawn)),
         "adapter": ", ".join(
             f"{k} {_word(v)}" for k, v in config.adapter.model_dump(exclude_none=True).items()
         ),

@@ -42,6 +42,28 @@ class ScaffoldUse:
         """Whether there is one scaffold from the first step to the test."""
         return self.evaluation == "kept" and self.resample == "none"
 
+    def words(self, scaffold: str) -> str:
+        """The scaffold and what becomes of it; ``scaffold`` says how it is made."""
+        if self.frozen == "zero":
+            return "none: the frozen matrices are zero"
+        words = [scaffold]
+        if self.resample == "epoch":
+            words.append("another seed every epoch; validation and test on the last trained on")
+        elif self.resample == "step":
+            words.append(
+                f"{self.count} seeds taking turns step by step; validation and test on the last "
+                "trained on"
+            )
+        elif self.resample == "batch":
+            words.append(
+                f"every batch divided among {self.count} seeds; validation and test example i on "
+                f"seed i mod {self.count}"
+            )
+        if self.evaluation == "removed":
+            words[1:] = [*(each.partition(";")[0] for each in words[1:])]
+            words.append("removed (zero) for validation and test")
+        return "; ".join(words)
+
     def index(self, step: int, per_epoch: int) -> int:
         """Which scaffold a step trains with; that of a batch's first part where it is divided.
 

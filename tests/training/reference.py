@@ -25,6 +25,7 @@ from rankprobe.records import Member, Run
 from rankprobe.training import Score, TrainingData, TrainingProtocol, train
 from rankprobe.training.objectives import scored_outputs
 from tests.training.plain_layers import plain_twin
+from tests.training.plain_scaffolds import PlainTurns
 
 
 def toy_task(
@@ -177,6 +178,7 @@ def solo(
     """Train one member on the toy task of the protocol's objective, plainly."""
     data = TrainingData.of(task or toy_task(settings.objective), dtype=dtype)
     net = plain_network(backbone, member, settings).to(dtype)
+    turns = PlainTurns(net, settings, settings.scaffold.sibling(member.scaffold))
     moved = [p for p in net.parameters() if p.requires_grad and p.numel()]
     optimizer = torch.optim.AdamW(
         moved, weight_decay=settings.weight_decay, foreach=False, fused=False
@@ -190,7 +192,7 @@ def solo(
     def outputs(x: Tensor, target: Tensor) -> NDArray[Any]:
         net.eval()
         with torch.no_grad():
-            values: Tensor = net(x) * data.scale + data.shift
+            values: Tensor = turns.evaluate(x) * data.scale + data.shift
         net.train()
         return scored_outputs(settings.objective, values[None], target)[0].numpy()
 
@@ -199,8 +201,8 @@ def solo(
             epoch, batch = divmod(step, per_epoch)
             order = permutation(["order", settings.seed, member.repeat, epoch], n)
             rows = torch.from_numpy(order[batch * size : (batch + 1) * size])
-            torch.manual_seed(integer_seed(["mask", settings.seed, member.repeat, step]))
-            guess, truth = net(data.train_x[rows]), data.train_y[rows]
+            masks = integer_seed(["mask", settings.seed, member.repeat, step])
+            guess, truth = turns.train(data.train_x[rows], masks, step, per_epoch), data.train_y[rows]
             loss = _loss(guess, truth)
             factor = (1 + math.cos(math.pi * step / total)) / 2
             for group in optimizer.param_groups:
