@@ -1,4 +1,4 @@
-"""Scaffolds that come and go, in the plain loop: weights looked up by name, set before each pass."""
+"""Scaffolds that come and go in the plain loop: weights by name, set before each pass."""
 
 from __future__ import annotations
 

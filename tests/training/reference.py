@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rankprobe.data.task import Objective, Split, Task
-from rankprobe.lowrank import attach, initial_state, reinitialised
+from rankprobe.lowrank import Adapter, attach, initial_state, reinitialised
 from rankprobe.lowrank.randomness import integer_seed, permutation
 from rankprobe.records import Member, Run
 from rankprobe.training import Score, TrainingData, TrainingProtocol, train
@@ -95,11 +95,12 @@ class PlainLinear(nn.Module):
     bias: Tensor | None
     magnitude: Tensor
 
-    def __init__(self, weight: Tensor, factor: float, layer_norm: bool, dora: bool) -> None:
+    def __init__(self, weight: Tensor, factor: float, adapter: Adapter) -> None:
         super().__init__()
         self.register_buffer("weight", weight)
-        self.factor, self.dora = factor, dora
-        self.norm = nn.LayerNorm(len(weight)) if layer_norm else None
+        self.factor, self.dora = factor, adapter.dora
+        self.norm = nn.LayerNorm(len(weight)) if adapter.layer_norm else None
+        self.residual = adapter.residual and weight.shape[0] == weight.shape[1]
 
     def start(self, values: Mapping[str, Tensor], prefix: str) -> None:
         """Take the initial values of the layer's own tensors; the rest is fixed."""
@@ -118,7 +119,8 @@ class PlainLinear(nn.Module):
             matrix = matrix * (self.magnitude / matrix.norm(dim=1))[:, None]
         h = x @ matrix.T
         h = h if self.norm is None else self.norm(h)
-        return h if self.bias is None else h + self.bias
+        h = h if self.bias is None else h + self.bias
+        return x + h if self.residual else h
 
 
 def plain_network(backbone: nn.Module, member: Member, settings: TrainingProtocol) -> nn.Module:
@@ -142,9 +144,7 @@ def plain_network(backbone: nn.Module, member: Member, settings: TrainingProtoco
         alpha = 1.0 if adapter.scaling == "none" else adapter.alpha
         factor = float(np.float32(alpha / own**power))  # the layer keeps it in float32
         weight = scaffold.weight(name, (layer.out_features, layer.in_features))
-        plain[layer] = PlainLinear(
-            torch.from_numpy(weight), factor, adapter.layer_norm, adapter.dora
-        )
+        plain[layer] = PlainLinear(torch.from_numpy(weight), factor, adapter)
         plain[layer].start(state, name)
     for path, module in list(net.named_modules(remove_duplicate=False)):
         if module in plain:
@@ -202,7 +202,10 @@ def solo(
             order = permutation(["order", settings.seed, member.repeat, epoch], n)
             rows = torch.from_numpy(order[batch * size : (batch + 1) * size])
             masks = integer_seed(["mask", settings.seed, member.repeat, step])
-            guess, truth = turns.train(data.train_x[rows], masks, step, per_epoch), data.train_y[rows]
+            guess, truth = (
+                turns.train(data.train_x[rows], masks, step, per_epoch),
+                data.train_y[rows],
+            )
             loss = _loss(guess, truth)
             factor = (1 + math.cos(math.pi * step / total)) / 2
             for group in optimizer.param_groups:
