@@ -197,7 +197,7 @@ metric: r2
             "zzz: 1",
             (
                 "unknown key `zzz` | known keys: name, seed, data, objective, metric, "
-                "backbone, adapter, training, search"
+                "backbone, adapter, scaffold, training, search"
             ),
         ),
         ("search: {seed: 1}", "unknown key `search.seed` | `seed` belongs at the top level"),
@@ -239,7 +239,7 @@ metric: r2
             "backbone: 3",
             (
                 "`backbone` must be a group of settings (family, seed, weights, "
-                "weight_scale, hidden, activation, dropout), not 3 | "
+                "weight_scale, size, hidden, activation, dropout), not 3 | "
             ),
         ),
         (

@@ -37,29 +37,29 @@ def test_the_short_form() -> None:
         (
             {"scaffold": "zeros"},
             (
-                "scaffold.frozen: `scaffold.frozen` must be seeded or zero, not 'zeros' | did you mean "
-                "`zero`?"
+                "scaffold.frozen: `scaffold.frozen` must be seeded or zero, not 'zeros' | "
+                "did you mean `zero`?"
             ),
         ),
         (
             {"scaffold": {"frozen": "zero", "evaluation": "removed"}},
             (
-                "scaffold.evaluation: `scaffold.evaluation` means nothing beside `frozen: zero`: there "
-                "is no scaffold | remove one of them"
+                "scaffold.evaluation: `scaffold.evaluation` means nothing beside `frozen: "
+                "zero`: there is no scaffold | remove one of them"
             ),
         ),
         (
             {"scaffold": {"frozen": "zero", "resample": "epoch"}},
             (
-                "scaffold.resample: `scaffold.resample` means nothing beside `frozen: zero`: there is "
-                "no scaffold | remove one of them"
+                "scaffold.resample: `scaffold.resample` means nothing beside `frozen: "
+                "zero`: there is no scaffold | remove one of them"
             ),
         ),
         (
             {"scaffold": {"resample": "epoch", "count": 3}},
             (
-                "scaffold.count: `scaffold.count` is the number of scaffolds of `resample: step` and "
-                "`batch` | write one of them beside it, or remove it"
+                "scaffold.count: `scaffold.count` is the number of scaffolds of `resample: "
+                "step` and `batch` | write one of them beside it, or remove it"
             ),
         ),
         (
@@ -69,22 +69,22 @@ def test_the_short_form() -> None:
         (
             {"scaffold": "zero", "adapter": {"beta": "trained"}},
             (
-                "adapter.beta: `beta: trained` means nothing beside `scaffold: zero`: beta scales the "
-                "scaffold | remove it"
+                "adapter.beta: `beta: trained` means nothing beside `scaffold: zero`: beta "
+                "scales the scaffold | remove it"
             ),
         ),
         (
             {"scaffold": {"evaluation": "removed"}, "adapter": {"dora": True}},
             (
-                "adapter.dora: `dora` divides by the norms of W + B A, which are zero where both are "
-                "| remove it, or keep the scaffold"
+                "adapter.dora: `dora` divides by the norms of W + B A, which are zero where "
+                "both are | remove it, or keep the scaffold"
             ),
         ),
         (
             {"scaffold": "zero", "search": {"scaffolds": 2}},
             (
-                "search.scaffolds: `search.scaffolds` draws several scaffolds, and `scaffold: zero` "
-                "has none | remove it"
+                "search.scaffolds: `search.scaffolds` draws several scaffolds, and "
+                "`scaffold: zero` has none | remove it"
             ),
         ),
         (
@@ -93,8 +93,8 @@ def test_the_short_form() -> None:
                 "backbone": {"family": "python", "factory": "m:f", "init": "pretrained"},
             },
             (
-                "scaffold: `scaffold` is about random frozen weights, and this network keeps its own "
-                "| remove it, or write `backbone: {init: scaffold}`"
+                "scaffold: `scaffold` is about random frozen weights, and this network "
+                "keeps its own | remove it, or write `backbone: {init: scaffold}`"
             ),
         ),
     ],
@@ -106,7 +106,7 @@ def test_what_does_not_go_together(settings: dict[str, Any], problem: str) -> No
 def toy(**settings: Any) -> Any:
     config = config_from_settings({"backbone": {"hidden": [8, 6]}, **settings})
     x = np.random.default_rng(0).normal(size=(120, 4)).astype(np.float32)
-    return prepare(config, task_from_arrays(config, x, (x[:, 0] > 0).astype(int)))
+    return prepare(config, task_from_arrays(x, (x[:, 0] > 0).astype(int), config=config))
 
 
 class TestIdentity:

@@ -23,12 +23,13 @@ ADAPTERS = {
 SQUARE = Case(lambda: mlp((6,), 3, hidden=(6, 6, 9, 9), dropout=0.2), (6,))
 
 
-@pytest.fixture(autouse=True, params=["merged", "factored"])
-def _form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=["merged", "factored"])
+def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "factored":
         monkeypatch.setattr(layers, "SMALL_LAYER", 0)
 
 
+@pytest.mark.usefixtures("form")
 @pytest.mark.parametrize("adapter", [*ADAPTERS.values(), Adapter(residual=True, layer_norm=True)])
 def test_linear_layers_in_a_cohort(adapter: Adapter) -> None:
     assert_equals_solo(SQUARE, adapter)

@@ -30,8 +30,8 @@ USES = {
 MLP = Case(lambda: mlp((6,), 3, hidden=(12, 9, 5), dropout=0.2), (6,))
 
 
-@pytest.fixture(autouse=True, params=["merged", "factored"])
-def _form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=["merged", "factored"])
+def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "factored":
         monkeypatch.setattr(layers, "SMALL_LAYER", 0)
 
@@ -60,6 +60,7 @@ def assert_equals_solo(case: Case, members: tuple[Member, ...], settings: Traini
 
 @pytest.mark.parametrize("name", USES)
 class TestCohortEqualsSolo:
+    @pytest.mark.usefixtures("form")
     def test_linear_layers_with_dropout(self, name: str) -> None:
         assert not built(MLP, MIXED, settings_of(name)).one_by_one
         assert_equals_solo(MLP, MIXED, settings_of(name))
