@@ -51,8 +51,8 @@ class PlainTurns:
             return self._run(x, None, 0)
         if self.use.resample != "batch":
             return self._run(x, self.now, 0)
-        rows = [self._run(x[i : i + 1], i % self.use.count, 0) for i in range(len(x))]
-        return torch.cat(rows)
+        under = [self._run(x, index, 0) for index in range(self.use.count)]
+        return torch.stack([under[i % self.use.count][i] for i in range(len(x))])
 
     def _run(self, x: Tensor, index: int | None, seed: int) -> Tensor:
         if self.use.resample != "none" or self.use.evaluation == "removed":
