@@ -23,7 +23,7 @@ from rankprobe.lowrank import (
     full_starts,
     initial_state,
     reinitialised,
-    trains_in_full,
+    trained_in_full,
 )
 from rankprobe.lowrank.attention import FoldedAttention
 from rankprobe.lowrank.plain import for_cohorts, put_channels_last, statistics
@@ -259,7 +259,7 @@ def build_cohort(
     if ranks:
         module = attach(backbone, rank=max(ranks), adapter=protocol.adapter, scaffold=scaffold)
         module = fuse(for_cohorts(module))
-        needed = repeats if trains_in_full(module) else []
+        needed = repeats if trained_in_full(module) else []
         full = full_starts(backbone, seed=protocol.seed, repeats=needed, scaffold=scaffold)
         states = [
             initial_state(module, rank, seed=protocol.seed, repeat=repeat, full=full.get(repeat))
