@@ -14,7 +14,7 @@ from rankprobe.errors import DataError
 from studies.fetching.dataset import Arrays
 
 SMALL_TRAIN, SMALL_TEST = 1000, 200  # a class
-TINY_TRAIN, TINY_TEST = 200, 100
+TINY_TRAIN, TINY_TEST = 60, 50
 PEOPLE, PHOTOGRAPHS = 40, 10
 FACE = (112, 92)
 _SEED = 0
