@@ -1,8 +1,8 @@
 """The record of what was measured: one Optuna study a task, one trial a member.
 
 The coordinator is the only writer. A cohort's predictions and trained tensors are written first
-and its trials after them, so a trial in the record always has its predictions. The default storage is
-Optuna's journal file in the run folder; a URL names PostgreSQL or MySQL instead.
+and its trials after them, so a trial in the record always has its predictions. The default
+storage is Optuna's journal file in the run folder; a URL names PostgreSQL or MySQL instead.
 """
 
 from __future__ import annotations
