@@ -86,8 +86,8 @@ def result_block(measurement: Measurement, root: Path) -> str:
         ),
         "data": counts_line(result),
         "scope": describe(result.scope),
-        "measured": f"{made['date']}, {duration(seconds)} of training on {made['threads']} "
-        f"{made['device']} threads, torch {made['torch']}",
+        "measured": f"{made['date']}, {duration(seconds)} of training on "
+        f"{machine_words(str(made['threads']), str(made['device']))}, torch {made['torch']}",
     }
     return "\n\n".join(
         [
@@ -98,6 +98,13 @@ def result_block(measurement: Measurement, root: Path) -> str:
             "\n".join(f"- {name}: {fact}" for name, fact in facts.items()),
         ]
     )
+
+
+def machine_words(threads: str, device: str = "cpu") -> str:
+    """What trained: ``1 CPU thread``, ``1 or 2 CPU threads``, ``cuda``."""
+    if device != "cpu":
+        return device
+    return f"{threads} CPU thread{'' if threads == '1' else 's'}"
 
 
 def studies_block(root: Path, *, prefix: str = "") -> str:

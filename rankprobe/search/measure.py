@@ -14,23 +14,26 @@ import numpy as np
 import torch
 
 import rankprobe
-from rankprobe.config import TaskConfig, TrainingConfig
+from rankprobe.checkout import commit
+from rankprobe.config import TaskConfig
 from rankprobe.data.task import Task
 from rankprobe.errors import ConfigError, Problem, StoreError
-from rankprobe.lowrank.scaffold import SPEC_VERSION, Scaffold
+from rankprobe.lowrank.scaffold import SPEC_VERSION
 from rankprobe.records import Result, TaskSummary
-from rankprobe.search.backbone import architecture
 from rankprobe.search.driver import Driver
 from rankprobe.search.executor import Cluster, Executor, InProcess, Workers
 from rankprobe.search.laboratory import Laboratory, Progress
 from rankprobe.search.lora import lora_advice
 from rankprobe.search.own_network import output_shape
+from rankprobe.search.scope import scope_of
 from rankprobe.search.setup import Setup, prepare, threads
 from rankprobe.search.store import Store
+from rankprobe.search.trained import KEPT_BYTES
 from rankprobe.statistics.metrics import METRICS
 from rankprobe.statistics.reading import read_evidence
 
 _MEMBERS = 150  # trainings of a usual measurement
+_BASELINES = 20  # of these
 _FILES = 8_000_000  # bytes of record, figures and report
 
 
@@ -58,6 +61,7 @@ def measure_task(
     storage: str | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
+    keep: bool = True,
 ) -> Result:
     """Measure a task, going on from whatever the folder already holds.
 
@@ -71,15 +75,19 @@ def measure_task(
         storage: URL of an Optuna storage; by default a file in the folder.
         fresh: Throw away what the folder holds.
         progress: Told what happens.
+        keep: Whether trained tensors stay in the folder.
 
     Raises:
         ConfigError, DataError, StoreError: Found wrong before training starts.
         TrainingError: A failure while running; what finished is kept.
     """
+    commit()  # remembered: the files may change while this process goes on with what it has read
     _check_options(workers, executor)
     if storage is not None and folder is None:
         raise ConfigError("a storage keeps no predictions: give a run folder too, as `out`")
     setup = prepare(config, task, device=device)
+    if keep and folder is not None:
+        setup.bench.keep = KEPT_BYTES
     _check_room(folder, setup)
     with Store(folder, setup.identity, url=storage, fresh=fresh) as store:
         runner = _executor(setup, workers, executor)
@@ -111,7 +119,7 @@ def _check_room(folder: Path | None, setup: Setup) -> None:
     if folder is None:
         return
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    need = bytes_needed(setup.bench.task)
+    need = bytes_needed(setup.bench.task) + _bytes_kept(setup)
     free = shutil.disk_usage(there).free
     if free < need:
         raise StoreError(
@@ -125,6 +133,15 @@ def bytes_needed(task: Task) -> int:
     # Of a text its loss and its length are kept, whatever the vocabulary.
     numbers = 2 if task.objective == "next_token" else math.prod(output_shape(task))
     return _FILES + _MEMBERS * 4 * len(task.test) * numbers
+
+
+def _bytes_kept(setup: Setup) -> int:
+    """Room that trained tensors take until rates are chosen, roughly."""
+    if not setup.bench.keep:
+        return 0
+    baseline, adapter = (4 * setup.trainable(rank) for rank in (None, min(8, setup.largest)))
+    counted = ((_BASELINES, baseline), (_MEMBERS - _BASELINES, adapter))
+    return sum(count * size for count, size in counted if size <= setup.bench.keep)
 
 
 def _executor(setup: Setup, workers: int | None, address: str | None) -> Executor:
@@ -186,8 +203,8 @@ def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | Non
             "members": len(runs),
             "steps": sum(setup.bench.steps(run.member) for run in runs),
         },
-        scope=_scope(config, setup, driver),
-        provenance=_provenance(config, setup),
+        scope=scope_of(config, setup, epochs=driver.epochs),
+        provenance=_provenance(config, setup, driver),
         epsilon=config.search.epsilon,
         design=driver.design,
         lora=lora_advice(
@@ -201,6 +218,7 @@ def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | Non
     )
 
 
+<<<<<<< HEAD
 def _scope(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, Any]:
     """What the number is relative to."""
     backbone, training, protocol = config.backbone, config.training, setup.bench.protocol
@@ -270,8 +288,12 @@ def _word(value: Any) -> str:
 
 
 def _provenance(config: TaskConfig, setup: Setup) -> dict[str, Any]:
+=======
+def _provenance(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, Any]:
+>>>>>>> fcc74e987acf66385f59bd56406b962da962344d
     return {
         "rankprobe": rankprobe.__version__,
+        **({"commit": made_by} if (made_by := commit()) else {}),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
@@ -281,4 +303,23 @@ def _provenance(config: TaskConfig, setup: Setup) -> dict[str, Any]:
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "configuration": config.model_dump(mode="json"),
         **({"network": dict(setup.network)} if setup.network else {}),
+        **({"weights": words} if (words := _not_kept(setup, driver)) else {}),
     }
+
+
+def _not_kept(setup: Setup, driver: Driver) -> str:
+    """Whose trained tensors were too large to keep, in one sentence; nothing if all are there."""
+    if not setup.bench.keep:
+        return ""
+    sizes = {rank: 4 * setup.trainable(rank) for rank in driver.tuned}
+    large = {rank: size for rank, size in sizes.items() if size > setup.bench.keep}
+    if not large:
+        return ""
+    names = ["full training" if rank is None else f"rank {rank}" for rank in large]
+    least, most = min(large.values()) / 1e6, max(large.values()) / 1e6
+    span = f"{least:,.0f} to {most:,.0f}" if len(large) > 1 else f"{most:,.0f}"
+    return (
+        f"the trained tensors of {', '.join(names)} were not kept: they take {span} MB a "
+        f"training, and the limit is {setup.bench.keep / 1e6:,.0f} MB; measure a smaller network "
+        "to have them"
+    )
