@@ -14,10 +14,6 @@ from pydantic import BaseModel
 from rankprobe.config import TaskConfig
 from rankprobe.data.task import Task
 from rankprobe.errors import ConfigError, Problem
-<<<<<<< HEAD
-from rankprobe.lowrank import Adapter, Scaffold, attach, largest_useful_rank
-from rankprobe.records import Member
-=======
 from rankprobe.lowrank import (
     Adapter,
     Scaffold,
@@ -26,7 +22,7 @@ from rankprobe.lowrank import (
     largest_useful_rank,
     trained_in_full,
 )
->>>>>>> fcc74e987acf66385f59bd56406b962da962344d
+from rankprobe.records import Member
 from rankprobe.search.backbone import built_backbone, given_network
 from rankprobe.search.bench import Bench
 from rankprobe.search.driver import Search
@@ -129,13 +125,9 @@ def prepare(config: TaskConfig, task: Task, *, device: str = "auto") -> Setup:
     if in_full:  # rank 0 was the head alone before
         identity["rank_zero"] = "what is trained in full"
     bench = Bench(backbone, task, protocol, _code(config))
-<<<<<<< HEAD
     if protocol.use.frozen == "zero" and adapter.b_init == "zeros":
         _check_alive(bench, config)
-    return Setup(bench, search, identity, largest, network)
-=======
     return Setup(bench, search, identity, largest, network, in_full)
->>>>>>> fcc74e987acf66385f59bd56406b962da962344d
 
 
 def _check_alive(bench: Bench, config: TaskConfig) -> None:
