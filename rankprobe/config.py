@@ -27,6 +27,7 @@ from rankprobe.config_values import (
     Name,
     Positive,
     Seed,
+    SeedClasses,
     Share,
     ascending,
     listed,
@@ -66,6 +67,10 @@ class ScaffoldConfig(Model):
     count: Annotated[int, Field(ge=2)] = Field(
         default=2, description="a whole number of at least 2"
     )
+    seeds: SeedClasses | None = Field(
+        default=None, description="names of classes by seed, such as {42: [0, 1], 43: [2, 3]}"
+    )
+    outside: Literal["ignored", "class"] = "ignored"
 
 
 Candidates = (

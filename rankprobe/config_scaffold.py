@@ -52,6 +52,21 @@ def scaffold_conflicts(settings: Settings, where: Where, *, kept: bool) -> Itera
             "scaffold",
             "count",
         )
+    if scaffold.get("seeds") is not None and changed:
+        yield problem(
+            "`scaffold.seeds` says which scaffold each example goes through, and so does another "
+            "key of `scaffold`",
+            "keep `seeds` and `outside` alone",
+            "scaffold",
+            "seeds",
+        )
+    if "outside" in scaffold and scaffold.get("seeds") is None:
+        yield problem(
+            "`scaffold.outside` is about classes outside those of a seed, and there are no `seeds`",
+            "write `seeds: {42: [0, 1], 43: [2, 3]}` beside it, or remove it",
+            "scaffold",
+            "outside",
+        )
     yield from _beside(settings, where, zero=zero, removed=removed)
 
 

@@ -63,6 +63,28 @@ def test_the_short_form() -> None:
             ),
         ),
         (
+            {"scaffold": {"outside": "class"}},
+            (
+                "scaffold.outside: `scaffold.outside` is about classes outside those of a seed, "
+                "and there are no `seeds` | write `seeds: {42: [0, 1], 43: [2, 3]}` beside it, or "
+                "remove it"
+            ),
+        ),
+        (
+            {"scaffold": {"seeds": {42: [0], 43: [1]}, "resample": "epoch"}},
+            (
+                "scaffold.seeds: `scaffold.seeds` says which scaffold each example goes through, "
+                "and so does another key of `scaffold` | keep `seeds` and `outside` alone"
+            ),
+        ),
+        (
+            {"scaffold": {"seeds": {42: [0]}}},
+            (
+                "scaffold.seeds: `scaffold.seeds` must be names of classes by seed, such as "
+                "{42: [0, 1], 43: [2, 3]}, not {'42': [0]} | "
+            ),
+        ),
+        (
             {"scaffold": {"resample": "step", "count": 1}},
             "scaffold.count: `scaffold.count` must be a whole number of at least 2, not 1 | ",
         ),

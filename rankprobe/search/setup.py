@@ -111,7 +111,7 @@ def prepare(config: TaskConfig, task: Task, *, device: str = "auto") -> Setup:
         warmup=config.training.warmup,
         clip=config.training.clip,
         class_weights=_class_weights(config, task),
-        use=ScaffoldUse(**config.scaffold.model_dump()),
+        use=_use(config),
     )
     largest = largest_useful_rank(backbone, adapter)
     if protocol.scaffold.init == "mixed":  # names in `random` that no layer has
@@ -128,6 +128,19 @@ def prepare(config: TaskConfig, task: Task, *, device: str = "auto") -> Setup:
     if protocol.use.frozen == "zero" and adapter.b_init == "zeros":
         _check_alive(bench, config)
     return Setup(bench, search, identity, largest, network, in_full)
+
+
+def _use(config: TaskConfig) -> ScaffoldUse:
+    if config.scaffold.seeds is not None:
+        raise ConfigError(
+            Problem(
+                "`scaffold.seeds` makes one adapter for several tasks, and full training knows of "
+                "no seeds: there is no minimal rank",
+                config.where("scaffold", "seeds"),
+                "call `rankprobe.seed_gated` with this file, or remove `seeds`",
+            )
+        )
+    return ScaffoldUse(**config.scaffold.model_dump(exclude={"seeds", "outside"}))
 
 
 def _check_alive(bench: Bench, config: TaskConfig) -> None:
