@@ -70,18 +70,18 @@ def test_the_specification_in_plain_words() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_part_of_the_key_counts(family: str) -> None:
-    first = draw("hidden0", (8, 6), seed=1, family=family).ravel()
+    first = draw("hidden0", (8, 6), seed=1, family=FAMILIES[family]).ravel()
     others = [
-        draw("hidden0", (8, 6), seed=2, family=family),
-        draw("hidden1", (8, 6), seed=1, family=family),
-        draw("hidden0", (6, 8), seed=1, family=family),
-        draw("hidden0", (8, 6, 1), seed=1, family=family),
+        draw("hidden0", (8, 6), seed=2, family=FAMILIES[family]),
+        draw("hidden1", (8, 6), seed=1, family=FAMILIES[family]),
+        draw("hidden0", (6, 8), seed=1, family=FAMILIES[family]),
+        draw("hidden0", (8, 6, 1), seed=1, family=FAMILIES[family]),
     ]
     assert not any(np.array_equal(first, other.ravel()) for other in others)
 
 
 def test_families_do_not_share_their_bits() -> None:
-    signs = [np.sign(draw("h", (64, 64), seed=1, family=family)).ravel() for family in FAMILIES]
+    signs = [np.sign(draw("h", (64, 64), seed=1, family=FAMILIES[family])).ravel() for family in FAMILIES]
     agreement = [abs(np.mean(a * b)) for i, a in enumerate(signs) for b in signs[:i]]
     assert max(agreement) < 5 / 64
 
@@ -190,7 +190,7 @@ class TestSiblings:
 
 class TestScale:
     def test_fan_in_is_all_axes_but_the_first(self) -> None:
-        unit = draw("conv", (8, 3, 5, 5), seed=42, family="normal")
+        unit = draw("conv", (8, 3, 5, 5), seed=42, family=FAMILIES["normal"])
         weights = Scaffold().weight("conv", (8, 3, 5, 5))
         assert np.array_equal(weights, unit * np.float32(1 / math.sqrt(75)))
 
@@ -252,7 +252,7 @@ class TestFamilies:
     COUNT = 1 << 20
 
     def values(self, family: str) -> NDArray[np.float64]:
-        return draw("moments", (1024, 1024), seed=5, family=family).ravel().astype(np.float64)
+        return draw("moments", (1024, 1024), seed=5, family=FAMILIES[family]).ravel().astype(np.float64)
 
     @pytest.mark.parametrize(
         ("family", "kurtosis"), [("normal", 3), ("uniform", 1.8), ("binary", 1)]
@@ -289,7 +289,7 @@ class TestFamilies:
     @pytest.mark.parametrize("count", [1, 3, 4, 15, 16, 17, 65])
     def test_any_number_of_weights(self, family: str, count: int) -> None:
         kind = FAMILIES[family]
-        assert draw("h", (count,), seed=0, family=family).shape == (count,)
+        assert draw("h", (count,), seed=0, family=FAMILIES[family]).shape == (count,)
         assert 0 <= kind.words(count) * 16 // kind.bits - count < 16 // min(kind.bits, 16)
 
     def test_an_unknown_one_is_named(self) -> None:
