@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,36 @@ _STEPS = {
     8: 0.03080097958445549,
     16: 0.00013732921797782183,
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """The weights of a tensor as codes: weight = (stored number - offset) * step * scale.
+
+    Attributes:
+        codes: As `Coding.packed` gives them.
+        bits: Of a code.
+        offset: What stands for 0 among the numbers that are stored.
+        step: See `Coding`.
+        scale: Standard deviation of the weights.
+    """
+
+    codes: Packed
+    bits: int
+    offset: float
+    step: float
+    scale: float
+
+    def without_codes(self) -> Coded:
+        """All but the codes."""
+        return replace(self, codes=self.codes[:0])
+
+    def of_bytes(self) -> NDArray[np.float32]:
+        """The weights that each byte holds, (256, 8 / bits), of codes of less than 8 bits."""
+        places = np.arange(0, 8, self.bits)
+        codes = np.arange(256)[:, None] >> places & (2**self.bits - 1)
+        centred = codes.astype(np.float32) - np.float32(self.offset)
+        return centred * np.float32(self.step) * np.float32(self.scale)
 
 
 @dataclass(frozen=True)
@@ -71,6 +101,11 @@ class Coding:
         for place in range(1, each):
             packed |= padded[:, place::each] << np.uint8(place * self.bits)
         return packed
+
+    def coded(self, packed: Packed, scale: float) -> Coded:
+        """Stored codes with what makes weights of standard deviation ``scale`` of them."""
+        offset = self.middle - (32768 if self.bits == 16 else 0)
+        return Coded(packed, self.bits, offset, self.step, scale)
 
 
 def binary() -> Coding:

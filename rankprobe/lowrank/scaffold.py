@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rankprobe.lowrank.families import SPEC_VERSION, Family, family
 from rankprobe.lowrank.names import covered
-from rankprobe.lowrank.quantised import Packed
+from rankprobe.lowrank.quantised import Coded
 from rankprobe.lowrank.randomness import Key, Words, integer_seed, random_words
 from rankprobe.lowrank.structured import spectral_radius
 
@@ -116,12 +116,8 @@ class Scaffold:
             part = slice(start, min(start + rows, shape[0]))
             yield part, self.weight(name, shape, part) if made is None else made[part]
 
-    def codes(self, name: str, shape: Sequence[int]) -> Packed | None:
-        """The codes of a tensor's weights as they are stored, where the family has codes.
-
-        Returns:
-            See `rankprobe.lowrank.quantised.Coding.packed`; one row an index of the first axis.
-        """
+    def codes(self, name: str, shape: Sequence[int]) -> Coded | None:
+        """A tensor's weights as codes, one row an index of the first axis, of families of codes."""
         kind, (d_out, *rest) = self._kind(), shape
         if kind.coding is None:
             return None
@@ -133,7 +129,7 @@ class Scaffold:
             words, skipped = _words(key, kind, start * each, count)
             codes = kind.coding.codes(words)[skipped : skipped + count]
             parts.append(kind.coding.packed(codes.reshape(-1, each)))
-        return np.concatenate(parts)
+        return kind.coding.coded(np.concatenate(parts), kind.scale(tuple(shape), self.scale))
 
     def scale_in_words(self) -> str:
         """The scale of the weights, as it is reported."""
