@@ -22,6 +22,7 @@ from rankprobe.lowrank.quantised import Coding
 from rankprobe.lowrank.randomness import Words
 
 __all__ = [
+    "DEFINITIONS",
     "FAMILIES",
     "NORMAL_TABLE_SHA256",
     "SPEC_VERSION",
@@ -32,7 +33,7 @@ __all__ = [
 
 SPEC_VERSION = 2
 """Of what `FAMILIES` makes. A version's weights never change: where those of a family would, or a
-family is added, there is a new version, and every family has the ones that it keeps."""
+family is added, there is a new version; the other families have the same weights in it."""
 
 Matrix = NDArray[np.float32]
 
@@ -113,7 +114,7 @@ def family(name: str, version: int = SPEC_VERSION) -> Family:
             f"unknown version {version} of the scaffold specification; this rankprobe knows 1 to "
             f"{SPEC_VERSION}, and a newer one may know more"
         )
-    known = {key: each for key, each in FAMILIES.items() if each.since <= version}
+    known = {each.name: each for each in DEFINITIONS if each.since <= version}
     if name not in known:
         raise ConfigError(
             f"unknown family of scaffold weights `{name}`; there are: {', '.join(sorted(known))}"
@@ -157,52 +158,53 @@ def _coded(name: str, coding: Coding, *, bits: int = 16, since: int = SPEC_VERSI
     return Family(name, bits, coding.values, since=since, coding=coding)
 
 
-FAMILIES: Mapping[str, Family] = {
-    each.name: each
-    for each in (
-        Family("normal", 16, _NORMAL, since=1),
-        _published("uniform", 1, _UNIFORM, 0.1 / math.sqrt(3), "between -0.1 and 0.1", since=1),
-        Family("truncated_normal", 16, elementwise.truncated_normal),
-        Family(
-            "orthogonal",
-            16,
-            _NORMAL,
-            arrange=structured.orthogonal,
-            own=_orthonormal,
-            words_of_scale="gain 1",
-        ),
-        Family("kaiming_normal", 16, _NORMAL, own=_kaiming, words_of_scale=_KAIMING),
-        Family("kaiming_uniform", 16, _UNIFORM, own=_kaiming, words_of_scale=_KAIMING),
-        Family("xavier_normal", 16, _NORMAL, own=_xavier, words_of_scale=_XAVIER),
-        Family("xavier_uniform", 16, _UNIFORM, own=_xavier, words_of_scale=_XAVIER),
-        Family(
-            "spectral_radius",
-            16,
-            _NORMAL,
-            radius=0.95,
-            words_of_scale="spectral radius 0.95 (of what is not square: largest singular value)",
-        ),
-        _published(
-            "cauchy",
-            2,
-            elementwise.cauchy,
-            0.1 * elementwise.CAUCHY_DEVIATION,
-            "scale 0.1, clipped at 1",
-        ),
-        _published("laplace", 4, elementwise.laplace, 0.1 * math.sqrt(2), "scale 0.1"),
-        Family("student_t", 64, elementwise.student_t),
-        _published(
-            "gaussian_mixture",
-            2,
-            elementwise.gaussian_mixture,
-            elementwise.MIXTURE_DEVIATION,
-            "standard deviations 0.05 and 0.5",
-        ),
-        Family("sparse_normal", 32, elementwise.sparse_normal),
-        Family("sparse_erdos_renyi", 48, _NORMAL, arrange=structured.erdos_renyi),
-        _published("beta", 3, elementwise.beta, 0.1 * math.sqrt(0.2), "between -0.1 and 0.1"),
-        _published("exponential", 2, elementwise.exponential, 0.1, "rate 10"),
-        *(_coded(f"normal_{b}bit", quantised.quantised_normal(b)) for b in (16, 8, 4, 2)),
-        _coded("binary", quantised.binary(), bits=1, since=1),
-    )
-}
+DEFINITIONS: tuple[Family, ...] = (
+    Family("normal", 16, _NORMAL, since=1),
+    _published("uniform", 1, _UNIFORM, 0.1 / math.sqrt(3), "between -0.1 and 0.1", since=1),
+    Family("truncated_normal", 16, elementwise.truncated_normal),
+    Family(
+        "orthogonal",
+        16,
+        _NORMAL,
+        arrange=structured.orthogonal,
+        own=_orthonormal,
+        words_of_scale="gain 1",
+    ),
+    Family("kaiming_normal", 16, _NORMAL, own=_kaiming, words_of_scale=_KAIMING),
+    Family("kaiming_uniform", 16, _UNIFORM, own=_kaiming, words_of_scale=_KAIMING),
+    Family("xavier_normal", 16, _NORMAL, own=_xavier, words_of_scale=_XAVIER),
+    Family("xavier_uniform", 16, _UNIFORM, own=_xavier, words_of_scale=_XAVIER),
+    Family(
+        "spectral_radius",
+        16,
+        _NORMAL,
+        radius=0.95,
+        words_of_scale="spectral radius 0.95 (of what is not square: largest singular value)",
+    ),
+    _published(
+        "cauchy",
+        2,
+        elementwise.cauchy,
+        0.1 * elementwise.CAUCHY_DEVIATION,
+        "scale 0.1, clipped at 1",
+    ),
+    _published("laplace", 4, elementwise.laplace, 0.1 * math.sqrt(2), "scale 0.1"),
+    Family("student_t", 64, elementwise.student_t),
+    _published(
+        "gaussian_mixture",
+        2,
+        elementwise.gaussian_mixture,
+        elementwise.MIXTURE_DEVIATION,
+        "standard deviations 0.05 and 0.5",
+    ),
+    Family("sparse_normal", 32, elementwise.sparse_normal),
+    Family("sparse_erdos_renyi", 48, _NORMAL, arrange=structured.erdos_renyi),
+    _published("beta", 3, elementwise.beta, 0.1 * math.sqrt(0.2), "between -0.1 and 0.1"),
+    _published("exponential", 2, elementwise.exponential, 0.1, "rate 10"),
+    *(_coded(f"normal_{b}bit", quantised.quantised_normal(b)) for b in (16, 8, 4, 2)),
+    _coded("binary", quantised.binary(), bits=1, since=1),
+)
+"""All that there ever were, in the order of their versions: a family whose weights change is here
+once more, and `family` takes the last one that a version knows."""
+
+FAMILIES: Mapping[str, Family] = {each.name: each for each in DEFINITIONS}

@@ -111,7 +111,8 @@ def _whole_numbers(matrix: NDArray[np.float64], terms: int) -> tuple[NDArray[np.
 def _orthonormal(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rows (k, n), k <= n, made orthonormal by modified Gram-Schmidt, in place."""
     scratch = np.empty_like(rows)
-    for index, row in enumerate(rows):
+    for index in range(len(rows)):
+        row = rows[index]
         row /= np.sqrt(_row_sums(np.multiply(row, row, out=scratch[0])[None])[0])
         rest = rows[index + 1 :]
         if len(rest):

@@ -204,11 +204,9 @@ def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | Non
 def _scope(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, Any]:
     """What the number is relative to."""
     backbone, training = config.backbone, config.training
-    scale = backbone.weight_scale
-    scale_words = "1/sqrt(fan-in)" if scale == "fan_in" else f"{scale:g}"
     others = config.search.scaffolds - 1
     seeds = f"seed {backbone.seed}" + (f" and {others} drawn from it" if others else "")
-    drawn = f"{backbone.weights}, standard deviation {scale_words}, {seeds}"
+    drawn = f"{backbone.weights}, {setup.bench.protocol.scaffold.scale_in_words()}, {seeds}"
     return {
         "split": setup.bench.task.division,
         "architecture": architecture(backbone, setup.bench.task, setup.bench.backbone),
