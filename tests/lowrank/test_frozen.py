@@ -184,7 +184,7 @@ def test_a_convolution_computes_the_same() -> None:
     )
 
 
-MEMBERS = tuple(Member(rank, 0.01, repeat, 3) for rank in (1, 3) for repeat in (0, 1))
+MEMBERS = tuple(Member(rank, rate, 0, 3) for rank in (1, 3) for rate in (0.01, 0.03))
 
 
 @pytest.mark.parametrize("family", ["normal_16bit", "normal_4bit", "binary"])
