@@ -131,6 +131,17 @@ class Store:
                 f"{file} is missing or damaged ({error}); measure again with --fresh"
             ) from None
 
+    def whole(self, member: Member) -> Run:
+        """A recorded run with everything that was kept of it, as another store takes it.
+
+        Raises:
+            StoreError: Something of it is missing or damaged.
+        """
+        run = self._runs[member]
+        if run.status != "finished":
+            return run
+        return dataclasses.replace(run, predictions=self.predictions(member))
+
     def key(self, member: Member) -> str:
         """Hash of everything that decides the member's result."""
         text = json.dumps([self._hash, *_fields(member)])
