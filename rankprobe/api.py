@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from rankprobe.errors import ConfigError, Problem, StoreError, TrainingError
 from rankprobe.records import Result
 from rankprobe.records.comparison import Comparison
+from rankprobe.records.grid import Grid
 
 if TYPE_CHECKING:
     from rankprobe.config import TaskConfig
+    from rankprobe.config_grid import VariedConfig
     from rankprobe.data.task import Task
     from rankprobe.search.laboratory import Progress
 
@@ -34,8 +36,8 @@ def measure(
     sensitivity: bool = False,
     progress: Progress | None = None,
     **settings: Any,
-) -> Result:
-    """Measure the minimal rank of a task.
+) -> Result | Grid:
+    """Measure the minimal rank of a task, or of every combination of a grid of settings.
 
     ``measure("dataset.yaml")`` does what the command does: it goes on from what ``out``
     (default ``runs/NAME``) holds, and writes the result, the figures and the report there.
@@ -59,37 +61,94 @@ def measure(
         **settings: The keys of dataset.yaml, such as ``search={"repeats": 3}``. With a path
             they replace what the file says.
 
+    Returns:
+        The result. With ``vary`` among the settings a `rankprobe.Grid`, with a result for each
+        combination: ``vary={"backbone.weights": ["normal", "binary"]}``.
+
     Raises:
         ConfigError, DataError, StoreError: Found wrong before training starts.
         TrainingError: A failure while running; with a run folder, what finished is kept.
     """
-    from rankprobe.config import config_from_settings, load_config
+    from rankprobe.config_grid import VariedConfig, any_config_from_settings, load_any_config
     from rankprobe.data.load import load_task, task_from_arrays
 
     if isinstance(data, str | Path):
         if target is not None or test is not None or validation is not None:
             raise ConfigError("with a dataset.yaml the arrays come from the file; give it alone")
-        config = load_config(data, overrides=settings, trust=trust)
-        task = load_task(config, trust=trust)
+        config = load_any_config(data, overrides=settings, trust=trust)
         default: Path | None = Path("runs") / config.name
+
+        def read(one: TaskConfig) -> Task:
+            return load_task(one, trust=trust)
+
     else:
         if isinstance(data, Mapping) or target is None:
             raise ConfigError("give the path of a dataset.yaml, or two arrays: measure(x, y)")
-        config = config_from_settings(settings)
-        task = task_from_arrays(data, target, config=config, test=test, validation=validation)
-        default = None
-    return measure_and_save(
-        config,
-        task,
-        folder=Path(out) if out is not None else default,
-        device=device,
-        workers=workers,
-        executor=executor,
-        storage=storage,
-        fresh=fresh,
-        sensitivity=sensitivity,
-        progress=progress,
-    )
+        config, default = any_config_from_settings(settings), None
+
+        def read(one: TaskConfig) -> Task:
+            return task_from_arrays(data, target, config=one, test=test, validation=validation)
+
+    folder = Path(out) if out is not None else default
+    options: dict[str, Any] = {
+        "device": device,
+        "workers": workers,
+        "executor": executor,
+        "storage": storage,
+        "fresh": fresh,
+        "sensitivity": sensitivity,
+        "progress": progress,
+    }
+    if isinstance(config, VariedConfig):
+        return measure_and_save_grid(config, read, folder=folder, **options)
+    return measure_and_save(config, read(config), folder=folder, **options)
+
+
+def measure_and_save_grid(
+    config: VariedConfig,
+    read: Callable[[TaskConfig], Task],
+    *,
+    folder: Path | None,
+    sensitivity: bool = False,
+    fresh: bool = False,
+    **options: Any,
+) -> Grid:
+    """Measure a grid, and write what came out beside its stores.
+
+    Args:
+        config: The combinations.
+        read: Reads the data of a combination.
+        folder: Folder of the grid; ``None`` writes nothing.
+        sensitivity: Refused: a combination's own run folder takes it.
+        fresh: Throw away what the folder holds of these combinations.
+        **options: As `rankprobe.search.grid.measure_grid`.
+
+    Raises:
+        ConfigError, DataError, StoreError: Found wrong before training starts.
+        TrainingError: A failure while running, or when the results cannot be written; what
+            finished is kept.
+    """
+    from rankprobe.grid_file import made_grid
+    from rankprobe.reporting.wording import FILES
+    from rankprobe.search.grid import measure_grid, tasks_of
+
+    if sensitivity:
+        raise ConfigError(
+            "a grid varies settings already: leave out the sensitivity, or measure a combination "
+            "by itself with it"
+        )
+    if fresh and folder is not None:
+        for name in ("grid.json", "comparison.png", "report.html"):
+            (folder / name).unlink(missing_ok=True)
+        for combination in config.configs:
+            for name in FILES:
+                (folder / combination / name).unlink(missing_ok=True)
+    results, cost = measure_grid(config, tasks_of(config, read), folder=folder, fresh=fresh,
+                                 **options)  # fmt: skip
+    described = {name: _described(result) for name, result in results.items()}
+    grid = made_grid(config.name, config.vary, config.settings, described, cost=cost, folder=folder)
+    _save(grid)
+    return grid
 
 
 def measure_and_save(
@@ -121,6 +180,8 @@ def measure_and_save(
     from rankprobe.search.measure import measure_task
     from rankprobe.search.sensitivity import forget
 
+    if folder is not None and (folder / "grid.json").is_file():
+        raise StoreError(f"{folder} holds a grid; write to another folder with --out")
     if fresh and folder is not None:
         forget(folder)
         for name in FILES:  # of another measurement, perhaps, and no longer true
@@ -153,7 +214,7 @@ def _described(result: Result) -> Result:
     return replace(result, methods=methods_paragraph(result))
 
 
-def _save(result: Result) -> None:
+def _save(result: Result | Grid) -> None:
     if result.folder is None:
         return
     try:
@@ -165,7 +226,7 @@ def _save(result: Result) -> None:
 
 
 def compare(
-    *results: Result | str | Path,
+    *results: Result | Grid | str | Path,
     anyway: bool = False,
     lower_is_better: bool = False,
     floor_score: float | None = None,
@@ -173,8 +234,9 @@ def compare(
     """Compare the minimal ranks of tasks.
 
     Args:
-        *results: Results, run folders, result.json files, or .csv files of scores measured
-            elsewhere (see `rankprobe.statistics.foreign`); two tasks or more in all.
+        *results: Results, run folders, result.json files, grids or their folders, or .csv files
+            of scores measured elsewhere (see `rankprobe.statistics.foreign`); two tasks or more
+            in all.
         anyway: Compare tasks that were not measured alike; what differs is in `scope`.
         lower_is_better: The scores of a .csv are losses.
         floor_score: Score of the floor of a .csv's scores; by default 0, needed for losses.
@@ -184,11 +246,17 @@ def compare(
         ArtifactError: A result that cannot be read.
     """
     from rankprobe.config import TaskConfig
+    from rankprobe.grid_file import is_grid, load_grid, load_results
     from rankprobe.reporting.comparison import unique_labels
-    from rankprobe.result_file import load_result
     from rankprobe.statistics.compare import compare_results
     from rankprobe.statistics.scope import refuse, scope_differences
 
+    if len(results) == 1:  # what varies in a grid is no difference to warn of
+        (alone,) = results
+        if isinstance(alone, Grid):
+            return alone.comparison
+        if not isinstance(alone, Result) and is_grid(alone):
+            return load_grid(alone).comparison
     read: list[Result] = []
     plain = any(_is_table(item) for item in results)
     if not plain and (lower_is_better or floor_score is not None):
@@ -199,12 +267,14 @@ def compare(
     for item in results:
         if isinstance(item, Result):
             read.append(item)
+        elif isinstance(item, Grid):
+            read += item.results.values()
         elif _is_table(item):
             from rankprobe.statistics.foreign import read_scores  # scipy: half a second
 
             read += read_scores(item, lower_is_better=lower_is_better, floor_score=floor_score)
         else:
-            read.append(load_result(item))
+            read += load_results([item])
     if len(read) < 2:
         found = "one task" if read else "no task"
         raise ConfigError(
@@ -221,5 +291,5 @@ def compare(
     return compare_results(read, labels, scope=differences)
 
 
-def _is_table(item: Result | str | Path) -> bool:
-    return not isinstance(item, Result) and Path(item).suffix.lower() == ".csv"
+def _is_table(item: Result | Grid | str | Path) -> bool:
+    return not isinstance(item, Result | Grid) and Path(item).suffix.lower() == ".csv"

@@ -25,6 +25,14 @@ _REFINING = (3, 5, 6)  # as many ranks as bisection usually asks for
 
 
 @dataclass(frozen=True)
+class Part:
+    """What a kind of training takes in all: ``members`` trainings of so many ``seconds``."""
+
+    members: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class Check:
     """What a measurement would take.
 
@@ -38,6 +46,8 @@ class Check:
         members: Expected number of trainings.
         seconds: Expected time here.
         bytes: Expected memory.
+        baseline: What of it is full training.
+        head: What of it is rank 0.
     """
 
     task: Task
@@ -50,6 +60,8 @@ class Check:
     members: int
     seconds: float
     bytes: int
+    baseline: Part = Part()
+    head: Part = Part()
 
     def words(self) -> str:
         """The estimate, for people."""
@@ -67,7 +79,7 @@ class Check:
             f"one batch  rank {self.ranks[0]} ({self.trainable[0]:,} trained) and rank "
             f"{self.ranks[1]} ({self.trainable[1]:,} trained): fine\n"
             f"expected   about {self.members} trainings of {length}\n"
-            f"time       about {_span(self.seconds)} on this machine\n"
+            f"time       about {span(self.seconds)} on this machine\n"
             f"memory     about {self.bytes / 1e6:,.0f} MB beside the program itself{flags}"
         )
 
@@ -91,13 +103,11 @@ def check_task(config: TaskConfig, task: Task, *, device: str = "auto") -> Check
     planned = _members(setup, [*ranks, *refining], epochs)
     baselines = _members(setup, [None], epochs)
     shorter = 0.5 if search.epochs is None else 0.0  # of one repeat, to see that length suffices
-    seconds = sum(
-        _cost(setup, data, members) * (1 + extra)
-        for members, extra in ((planned, 0.0), (baselines, shorter))
-    )
-    if search.with_head:
-        head = _members(setup, [0], epochs)
-        planned, seconds = planned + head, seconds + _cost(setup, data, head)
+    full = Part(len(baselines), _cost(setup, data, baselines) * (1 + shorter))
+    heads = _members(setup, [0], epochs) if search.with_head else []
+    head = Part(len(heads), _cost(setup, data, heads))
+    seconds = _cost(setup, data, planned) + full.seconds + head.seconds
+    planned += heads
     held = sum(t.numel() for t in (data.train_x, data.validation_x, data.test_x)) * 4
     largest_cohort = max(
         sum(setup.bytes_of(max(m.rank or 0 for m in cohort)) for _ in cohort)
@@ -114,6 +124,8 @@ def check_task(config: TaskConfig, task: Task, *, device: str = "auto") -> Check
         members=len(planned) + len(baselines),
         seconds=seconds,
         bytes=2 * held + max(largest_cohort, setup.bytes_of(None)),
+        baseline=full,
+        head=head,
     )
 
 
@@ -164,7 +176,8 @@ def _seconds(setup: Setup, data: TrainingData, members: Sequence[Member], *, ste
     return sorted(times[1:])[steps // 2] if steps > 1 else times[-1]
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """A length of time in words."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

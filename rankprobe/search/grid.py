@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from rankprobe.config import TaskConfig
 from rankprobe.config_grid import VariedConfig
 from rankprobe.data.task import Task
-from rankprobe.errors import ConfigError, RankprobeError
+from rankprobe.errors import ConfigError, RankprobeError, StoreError
 from rankprobe.records import Member, Result, Run
 from rankprobe.search.bench import Bench, Tick
 from rankprobe.search.cohorts import Bytes
@@ -33,8 +34,8 @@ from rankprobe.search.measure import (
 )
 from rankprobe.search.planned import Planned
 from rankprobe.search.setup import Setup, prepare
-from rankprobe.search.sharing import Placed, Sharing, placed
-from rankprobe.search.store import Store
+from rankprobe.search.sharing import Placed, Sharing, placed, task_key
+from rankprobe.search.store import JOURNAL, Store
 from rankprobe.search.turns import Turns
 from rankprobe.training import TrainingData
 
@@ -76,6 +77,10 @@ def measure_grid(
     check_options(workers, executor)
     if storage is not None and folder is None:
         raise ConfigError("a storage keeps no predictions: give a run folder too, as `out`")
+    if folder is not None and (folder / JOURNAL).is_file():
+        raise StoreError(
+            f"{folder} holds a single measurement; write the grid to another folder with --out"
+        )
     names = list(varied.configs)
     setups = prepare_grid(varied, tasks, device=device)
     check_room(folder, sum(bytes_needed(tasks[name]) for name in names))
@@ -99,6 +104,18 @@ def measure_grid(
             for name, setup, driver, own in zip(names, setups, drivers, folders, strict=True)
         }
         return results, together.cost()
+
+
+def tasks_of(varied: VariedConfig, read: Callable[[TaskConfig], Task]) -> dict[str, Task]:
+    """The data of every combination, read once for those that it is the same for."""
+    known: dict[str, Task] = {}
+    tasks = {}
+    for name, config in varied.configs.items():
+        key = task_key(config)
+        if key not in known:
+            known[key] = read(config)
+        tasks[name] = known[key]
+    return tasks
 
 
 def prepare_grid(varied: VariedConfig, tasks: Mapping[str, Task], *, device: str) -> list[Setup]:

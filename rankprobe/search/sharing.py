@@ -75,6 +75,16 @@ class Sharing:
         return self.heads if member.rank == 0 else self._own
 
 
+def task_key(config: TaskConfig) -> str:
+    """Everything that the data depend on."""
+    left = config.model_dump(
+        mode="json", exclude={"name", "seed", "search", "backbone", "adapter", "training"}
+    )
+    if isinstance(scaffold := left.get("scaffold"), dict):
+        left["scaffold"] = {key: value for key, value in scaffold.items() if key not in _USED}
+    return json.dumps(left, sort_keys=True, default=str)
+
+
 def baseline_key(config: TaskConfig, setup: Setup) -> str:
     """Everything that full training depends on: no adapter, and no frozen weights.
 
