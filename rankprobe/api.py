@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from rankprobe.errors import ConfigError, Problem, StoreError, TrainingError
 from rankprobe.records import Result
@@ -14,9 +14,18 @@ from rankprobe.records.grid import Grid
 
 if TYPE_CHECKING:
     from rankprobe.config import TaskConfig
-    from rankprobe.config_grid import VariedConfig
     from rankprobe.data.task import Task
     from rankprobe.search.laboratory import Progress
+
+
+@overload
+def measure(data: Any, target: Any = None, /, *, vary: None = None, **settings: Any) -> Result: ...
+
+
+@overload
+def measure(
+    data: Any, target: Any = None, /, *, vary: Mapping[str, Any], **settings: Any
+) -> Grid: ...
 
 
 def measure(
@@ -35,6 +44,7 @@ def measure(
     trust: bool = False,
     sensitivity: bool = False,
     progress: Progress | None = None,
+    vary: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Result | Grid:
     """Measure the minimal rank of a task, or of every combination of a grid of settings.
@@ -58,12 +68,13 @@ def measure(
         sensitivity: Measure the ranks around the minimal rank again with one setting changed
             at a time, and say how far it moves; see `rankprobe.search.sensitivity`.
         progress: Told what happens, see `rankprobe.search.laboratory.Progress`.
+        vary: Lists of values by dotted setting, for a grid of all their combinations, such as
+            ``{"backbone.weights": ["normal", "binary"]}``. A file may hold it as well.
         **settings: The keys of dataset.yaml, such as ``search={"repeats": 3}``. With a path
             they replace what the file says.
 
     Returns:
-        The result. With ``vary`` among the settings a `rankprobe.Grid`, with a result for each
-        combination: ``vary={"backbone.weights": ["normal", "binary"]}``.
+        The result; of a grid a `rankprobe.Grid`, with a result for each combination.
 
     Raises:
         ConfigError, DataError, StoreError: Found wrong before training starts.
@@ -72,6 +83,8 @@ def measure(
     from rankprobe.config_grid import VariedConfig, any_config_from_settings, load_any_config
     from rankprobe.data.load import load_task, task_from_arrays
 
+    if vary is not None:
+        settings["vary"] = vary
     if isinstance(data, str | Path):
         if target is not None or test is not None or validation is not None:
             raise ConfigError("with a dataset.yaml the arrays come from the file; give it alone")
@@ -100,55 +113,10 @@ def measure(
         "progress": progress,
     }
     if isinstance(config, VariedConfig):
+        from rankprobe.api_grid import measure_and_save_grid
+
         return measure_and_save_grid(config, read, folder=folder, **options)
     return measure_and_save(config, read(config), folder=folder, **options)
-
-
-def measure_and_save_grid(
-    config: VariedConfig,
-    read: Callable[[TaskConfig], Task],
-    *,
-    folder: Path | None,
-    sensitivity: bool = False,
-    fresh: bool = False,
-    **options: Any,
-) -> Grid:
-    """Measure a grid, and write what came out beside its stores.
-
-    Args:
-        config: The combinations.
-        read: Reads the data of a combination.
-        folder: Folder of the grid; ``None`` writes nothing.
-        sensitivity: Refused: a combination's own run folder takes it.
-        fresh: Throw away what the folder holds of these combinations.
-        **options: As `rankprobe.search.grid.measure_grid`.
-
-    Raises:
-        ConfigError, DataError, StoreError: Found wrong before training starts.
-        TrainingError: A failure while running, or when the results cannot be written; what
-            finished is kept.
-    """
-    from rankprobe.grid_file import made_grid
-    from rankprobe.reporting.wording import FILES
-    from rankprobe.search.grid import measure_grid, tasks_of
-
-    if sensitivity:
-        raise ConfigError(
-            "a grid varies settings already: leave out the sensitivity, or measure a combination "
-            "by itself with it"
-        )
-    if fresh and folder is not None:
-        for name in ("grid.json", "comparison.png", "report.html"):
-            (folder / name).unlink(missing_ok=True)
-        for combination in config.configs:
-            for name in FILES:
-                (folder / combination / name).unlink(missing_ok=True)
-    results, cost = measure_grid(config, tasks_of(config, read), folder=folder, fresh=fresh,
-                                 **options)  # fmt: skip
-    described = {name: _described(result) for name, result in results.items()}
-    grid = made_grid(config.name, config.vary, config.settings, described, cost=cost, folder=folder)
-    _save(grid)
-    return grid
 
 
 def measure_and_save(
@@ -187,11 +155,11 @@ def measure_and_save(
         for name in FILES:  # of another measurement, perhaps, and no longer true
             (folder / name).unlink(missing_ok=True)
     result = measure_task(config, task, folder=folder, storage=storage, fresh=fresh, **options)
-    result = _described(result)
-    _save(result)
+    result = described(result)
+    save(result)
     if sensitivity:
-        result = _described(_varied(config, task, result, folder=folder, **options))
-        _save(result)
+        result = described(_varied(config, task, result, folder=folder, **options))
+        save(result)
     return result
 
 
@@ -208,13 +176,19 @@ def _varied(
     return replace(result, scope={**result.scope, "sensitivity": not_varied(result)})
 
 
-def _described(result: Result) -> Result:
+def described(result: Result) -> Result:
+    """The result with its paragraph for the methods section."""
     from rankprobe.reporting.methods import methods_paragraph
 
     return replace(result, methods=methods_paragraph(result))
 
 
-def _save(result: Result | Grid) -> None:
+def save(result: Result | Grid) -> None:
+    """Write a result or a grid into its folder, if it has one.
+
+    Raises:
+        TrainingError: It cannot be written.
+    """
     if result.folder is None:
         return
     try:
@@ -246,35 +220,18 @@ def compare(
         ArtifactError: A result that cannot be read.
     """
     from rankprobe.config import TaskConfig
-    from rankprobe.grid_file import is_grid, load_grid, load_results
     from rankprobe.reporting.comparison import unique_labels
     from rankprobe.statistics.compare import compare_results
     from rankprobe.statistics.scope import refuse, scope_differences
 
-    if len(results) == 1:  # what varies in a grid is no difference to warn of
-        (alone,) = results
-        if isinstance(alone, Grid):
-            return alone.comparison
-        if not isinstance(alone, Result) and is_grid(alone):
-            return load_grid(alone).comparison
-    read: list[Result] = []
-    plain = any(_is_table(item) for item in results)
-    if not plain and (lower_is_better or floor_score is not None):
+    if (comparison := _of_one_grid(results)) is not None:
+        return comparison
+    if not any(map(_is_table, results)) and (lower_is_better or floor_score is not None):
         raise ConfigError(
             "--lower-is-better and --floor-score are about the scores of a .csv; give one, or "
             "leave them out: a result knows its own metric and floor"
         )
-    for item in results:
-        if isinstance(item, Result):
-            read.append(item)
-        elif isinstance(item, Grid):
-            read += item.results.values()
-        elif _is_table(item):
-            from rankprobe.statistics.foreign import read_scores  # scipy: half a second
-
-            read += read_scores(item, lower_is_better=lower_is_better, floor_score=floor_score)
-        else:
-            read += load_results([item])
+    read = _all_of(results, lower_is_better=lower_is_better, floor_score=floor_score)
     if len(read) < 2:
         found = "one task" if read else "no task"
         raise ConfigError(
@@ -289,6 +246,39 @@ def compare(
     if not anyway:
         refuse(differences)
     return compare_results(read, labels, scope=differences)
+
+
+def _of_one_grid(items: Sequence[Result | Grid | str | Path]) -> Comparison | None:
+    """The comparison of a grid given alone: what varies in it is nothing to warn of."""
+    from rankprobe.grid_file import is_grid, load_grid
+
+    if len(items) != 1 or isinstance(items[0], Result):
+        return None
+    (alone,) = items
+    if not isinstance(alone, Grid):
+        if not is_grid(alone):
+            return None
+        alone = load_grid(alone)
+    return alone.comparison
+
+
+def _all_of(items: Sequence[Result | Grid | str | Path], **of_tables: Any) -> list[Result]:
+    """Results, read where they are files; of a grid, those of all its combinations."""
+    from rankprobe.grid_file import load_results
+
+    read: list[Result] = []
+    for item in items:
+        if isinstance(item, Result):
+            read.append(item)
+        elif isinstance(item, Grid):
+            read += item.results.values()
+        elif _is_table(item):
+            from rankprobe.statistics.foreign import read_scores  # scipy: half a second
+
+            read += read_scores(item, **of_tables)
+        else:
+            read += load_results([item])
+    return read
 
 
 def _is_table(item: Result | Grid | str | Path) -> bool:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def measure(options: argparse.Namespace) -> None:
     """Measure the minimal rank of a task."""
-    from rankprobe.api import measure_and_save, measure_and_save_grid
+    from rankprobe.api import measure_and_save
+    from rankprobe.api_grid import measure_and_save_grid
     from rankprobe.config import TaskConfig
 
     config, read = _read(options)

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a grid, and what measuring it takes, all that is shared once."""
+"""Everything that can be wrong with a grid, and what it takes with all that is shared."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class GridCheck:
         full = "one full training serves all" if self.baselines == 1 else (
             f"{self.baselines} different full trainings"
         )  # fmt: skip
+        data = f"data       {len(first.task.train):,} training examples; {first.task.objective}"
         return "\n".join(
             [
                 f"{self.name}: {len(self.checks)} combinations, nothing wrong found",
-                f"data       {len(first.task.train):,} training examples; "
-                f"{first.task.objective}, scored by {first.task.metric}",
+                data,
                 "by itself",
                 *(f"  {line}" for line in lines),
                 f"together   about {self.members} trainings ({full})",
