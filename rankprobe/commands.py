@@ -49,7 +49,7 @@ def measure(options: argparse.Namespace) -> None:
     if options.json:
         sys.stdout.write(measured.to_json())
         return
-    _print(_summary(measured))
+    _show(measured)
 
 
 def check(options: argparse.Namespace) -> None:
@@ -166,16 +166,19 @@ def calibrate(options: argparse.Namespace) -> None:
     print(f"written to {options.out}: calibration.json, calibration.md, calibration.png")
 
 
-def _summary(measured: Result | Grid) -> Any:
+def _show(measured: Result | Grid) -> None:
     from rankprobe.records import Result
 
     if isinstance(measured, Result):
         from rankprobe.reporting.tables import summary
 
-        return summary(measured)
+        _print(summary(measured))
+        if words := measured.provenance.get("weights"):
+            _print(f"\nnote  {words}")
+        return
     from rankprobe.reporting import grid_words
 
-    return grid_words.summary(measured)
+    _print(grid_words.summary(measured))
 
 
 def _load(options: argparse.Namespace) -> tuple[TaskConfig, Task]:

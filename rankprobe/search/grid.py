@@ -26,16 +26,17 @@ from rankprobe.search.executor import Executor
 from rankprobe.search.laboratory import Laboratory, Progress
 from rankprobe.search.measure import (
     Silent,
-    bytes_needed,
     check_options,
     check_room,
     executor_of,
     result_of,
+    room_for,
 )
 from rankprobe.search.planned import Planned
 from rankprobe.search.setup import Setup, prepare
 from rankprobe.search.sharing import Placed, Sharing, placed, task_key
 from rankprobe.search.store import JOURNAL, Store
+from rankprobe.search.trained import KEPT_BYTES
 from rankprobe.search.turns import Turns
 from rankprobe.training import TrainingData
 
@@ -83,7 +84,9 @@ def measure_grid(
         )
     names = list(varied.configs)
     setups = prepare_grid(varied, tasks, device=device)
-    check_room(folder, sum(bytes_needed(tasks[name]) for name in names))
+    for setup in setups:
+        setup.bench.keep = 0 if folder is None else KEPT_BYTES
+    check_room(folder, sum(map(room_for, setups)))
     bench = GridBench(tuple(setup.bench for setup in setups))
     with contextlib.ExitStack() as stack:
         folders = [None if folder is None else folder / name for name in names]

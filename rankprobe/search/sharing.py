@@ -98,10 +98,7 @@ def baseline_key(config: TaskConfig, setup: Setup) -> str:
 
 def head_key(config: TaskConfig, setup: Setup) -> str:
     """Everything that rank 0 depends on: the head alone is trained, on the frozen network."""
-    left_out = [*_VALUES]
-    if config.adapter.head == "trained":
-        left_out.append("beta")  # not trained beside a head
-    return _key(config, setup, adapter=left_out, backbone=(), scaffold=())
+    return _key(config, setup, adapter=_VALUES, backbone=(), scaffold=())
 
 
 def _key(
