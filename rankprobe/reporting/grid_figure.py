@@ -44,9 +44,8 @@ def _plot_rows(grid: Grid, ax: Axes | None) -> Axes:
         results = list(grid.results.values())
         shares = [point.recovery.mean for r in results for point in r.points if point.rank in ranks]
         targets = {target_share(result) for result in results}
-        core = [max(share, -0.1) for share in finite([*shares, *targets, 1.0])]
-        ax.set_xlim(*_limits(core))
-        for index, (name, result) in enumerate(grid.results.items()):
+        ax.set_xlim(*_limits([max(share, -0.1) for share in finite([*shares, *targets, 1.0])]))
+        for index, result in enumerate(results):
             _draw_row(ax, index, result, ranks)
             ax.text(
                 1.02,
@@ -56,7 +55,6 @@ def _plot_rows(grid: Grid, ax: Axes | None) -> Axes:
                 va="center",
                 fontsize=SMALL,
             )
-            del name
         ax.text(1.02, -1.0, "minimal rank", transform=ax.get_yaxis_transform(), va="center",
                 fontsize=SMALL, color=GREY)  # fmt: skip
         ax.set_yticks(range(len(results)), [printable(name, 34) for name in grid.results])
@@ -88,23 +86,33 @@ def _plot_rows(grid: Grid, ax: Axes | None) -> Axes:
 
 
 def _limits(core: Sequence[float]) -> tuple[float, float]:
-    low, high = data_limits(core, [], [])
-    return low, high
+    """Limits that a few dots far below all others do not stretch; these stand at the edge."""
+    usual = sorted(core)[len(core) // 10]
+    low = usual - 0.5 * (max(core) - usual)
+    return data_limits([max(share, low) for share in core], [], [])
 
 
 def _draw_row(ax: Axes, index: int, result: Result, ranks: Sequence[int]) -> None:
     """The dots of one combination on a thin line, lower ranks over higher ones."""
     ax.axhline(index, color="#E6E6E6", linewidth=0.8, zorder=0.5)
     left, right = ax.get_xlim()
+    outside = [p.recovery.mean for p in result.points if p.recovery.mean < left]
+    if outside:
+        ax.annotate(
+            f"  {percent(round(min(outside), 3))}",
+            (left, index),
+            va="center",
+            fontsize=SMALL,
+            color=GREY,
+        )
     for order, point in enumerate(result.points):
         if point.rank not in ranks or not finite([point.recovery.mean]):
             continue
         dot = _dot(point.rank, ranks)
-        outside = point.recovery.mean < left
         ax.plot(
             [min(max(point.recovery.mean, left), right)],
             [index],
-            marker="<" if outside else dot.get_marker(),
+            marker="<" if point.recovery.mean < left else dot.get_marker(),
             color=dot.get_color(),
             markersize=dot.get_markersize(),
             markeredgecolor="white",
