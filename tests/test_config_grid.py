@@ -140,8 +140,8 @@ def test_a_conflict_with_the_rest_of_the_file_is_found(file: Path) -> None:
         ("vary: {search.target: [0.9, 0.8]}", ("2: `search.target` cannot vary in a grid | it says "
          "what is asked, not what is measured: a result holds several targets, and the same "
          "folder takes more ranks and repeats")),
-        ("vary: {data.path: [a.npz, b.npz]}", ("2: `data.path` cannot vary in a grid | measure each "
-         "of them by itself, and hold them against each other with `rankprobe compare`")),
+        ("vary: {data.path: [a.npz, b.npz]}", ("2: `data.path` cannot vary in a grid | measure "
+         "each of them by itself, and hold them against each other with `rankprobe compare`")),
         ("vary: {metric: [accuracy, auroc]}", ("2: `metric` cannot vary in a grid | give it once, "
          "for the whole grid")),
     ],
