@@ -89,8 +89,8 @@ def result_block(measurement: Measurement, root: Path) -> str:
         ),
         "data": counts_line(result),
         "scope": describe(result.scope),
-        "measured": f"{made['date']}, {duration(seconds)} of training on {made['threads']} "
-        f"{made['device']} threads, torch {made['torch']}",
+        "measured": f"{made['date']}, {duration(seconds)} of training on "
+        f"{machine_words(str(made['threads']), str(made['device']))}, torch {made['torch']}",
     }
     return "\n\n".join(
         [
@@ -115,8 +115,8 @@ def grid_block(measurement: Measurement, root: Path) -> str:
     facts = {
         "data": counts_line(first),
         "scope": describe(shared),
-        "measured": f"{made['date']}, {grid_words.cost_line(grid)}; {made['threads']} "
-        f"{made['device']} threads, torch {made['torch']}",
+        "measured": f"{made['date']}, {grid_words.cost_line(grid)}; "
+        f"{machine_words(str(made['threads']), str(made['device']))}, torch {made['torch']}",
     }
     return "\n\n".join(
         [
@@ -133,6 +133,13 @@ def grid_block(measurement: Measurement, root: Path) -> str:
 def _is_shared(grid: Grid, key: str) -> bool:
     """Whether all combinations have the same words for a part of the scope."""
     return len({str(result.scope.get(key)) for result in grid.results.values()}) == 1
+
+
+def machine_words(threads: str, device: str = "cpu") -> str:
+    """What trained: ``1 CPU thread``, ``1 or 2 CPU threads``, ``cuda``."""
+    if device != "cpu":
+        return device
+    return f"{threads} CPU thread{'' if threads == '1' else 's'}"
 
 
 def studies_block(root: Path, *, prefix: str = "") -> str:

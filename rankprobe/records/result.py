@@ -49,7 +49,8 @@ class Result:
         rates: Learning-rate sensitivity.
         cost: ``seconds``, ``members``, ``steps``.
         scope: Architecture, optimiser, epochs, seeds: what the number is relative to.
-        provenance: Versions, date, threads, the configuration as read.
+        provenance: Versions, date, threads, the configuration as read; ``commit`` where
+            rankprobe ran from a checkout, as ``abc1234`` or ``abc1234+changes``.
         epsilon: When given, a rank counts that comes within it of full training, in the
             metric's units, and `minimal_rank` is the smallest of those.
         design: What a sequential design did: ``precision``, ``budget``, ``stopped`` and why.

@@ -178,6 +178,8 @@ def _found(result: Result) -> str:
 def _versions(provenance: Mapping[str, Any]) -> str:
     names = {"rankprobe": "rankprobe", "torch": "torch", "numpy": "NumPy", "python": "Python"}
     versions = _named(provenance, names)
+    if versions and isinstance(commit := provenance.get("commit"), str):
+        versions[0] += f" (commit {clean(commit)})"
     scaffold = provenance.get("scaffold_specification")
     if scaffold is not None:
         versions.append(f"scaffold specification {clean(scaffold)}")

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 import rankprobe
+from rankprobe.checkout import commit
 from rankprobe.config import TaskConfig
 from rankprobe.data.task import Task
 from rankprobe.errors import ConfigError, Problem, StoreError
@@ -82,6 +83,7 @@ def measure_task(
         ConfigError, DataError, StoreError: Found wrong before training starts.
         TrainingError: A failure while running; what finished is kept.
     """
+    commit()  # remembered: the files may change while this process goes on with what it has read
     check_options(workers, executor)
     if storage is not None and folder is None:
         raise ConfigError("a storage keeps no predictions: give a run folder too, as `out`")
@@ -231,6 +233,7 @@ def result_of(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | N
 def _provenance(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, Any]:
     return {
         "rankprobe": rankprobe.__version__,
+        **({"commit": made_by} if (made_by := commit()) else {}),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),

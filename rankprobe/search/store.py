@@ -158,8 +158,9 @@ class Store:
 
     def forget_tensors(self, members: Iterable[Member]) -> None:
         """Remove the trained tensors of some members; what became of them stays recorded."""
-        for member in members if self.folder is not None else ():
-            weights_file(self.folder, self.key(member)).unlink(missing_ok=True)
+        if self.folder is not None:
+            for member in members:
+                weights_file(self.folder, self.key(member)).unlink(missing_ok=True)
 
     def key(self, member: Member) -> str:
         """Hash of everything that decides the member's result."""

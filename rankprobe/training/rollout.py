@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -57,6 +58,12 @@ class Rollouts:
         span = self.around.expert_return - self.around.random_return
         percent = 100 * (returns - self.around.random_return) / span
         return [self.score(split, row) if np.isfinite(row).all() else None for row in percent]
+
+    def cut(self, longest: int) -> Rollouts:
+        """The same environments, with episodes of at most so many steps."""
+        cut = copy.copy(self)
+        cut.longest = min(longest, self.longest)
+        return cut
 
     def _returns(self, cohort: Cohort, split: str) -> NDArray[np.float64]:
         """(members, episodes), NaN for members whose actions were not finite."""

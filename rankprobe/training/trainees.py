@@ -164,12 +164,12 @@ class Cohort:
         self.module.eval()
         try:
             # torch leaves Tensor.split without types
-            for part in x.split(self._chunk(x)):  # type: ignore[no-untyped-call]
+            for part in x.split(self.chunk(x)):  # type: ignore[no-untyped-call]
                 yield self.outputs(part, seed=0)
         finally:
             self.module.train()
 
-    def _chunk(self, x: Tensor) -> int:
+    def chunk(self, x: Tensor) -> int:
         """Examples that are evaluated at once."""
         if not self._values:
             few, first = x[:2], [tensor[0] for tensor in self._tensors()]

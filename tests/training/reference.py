@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -69,10 +69,13 @@ def train_together(
     *,
     task: Task | None = None,
     dtype: torch.dtype = torch.float64,
+    tick: Callable[[int], None] | None = None,
 ) -> tuple[Run, ...]:
     """Train a cohort on the toy task of the protocol's objective."""
     data = TrainingData.of(task or toy_task(settings.objective), dtype=dtype)
-    return train(members, backbone=backbone, data=data, protocol=settings, score=raw_score)
+    return train(
+        members, backbone=backbone, data=data, protocol=settings, score=raw_score, tick=tick
+    )
 
 
 @dataclass(frozen=True)
