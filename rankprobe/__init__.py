@@ -21,6 +21,7 @@ from rankprobe.errors import (
 )
 from rankprobe.records import Result
 from rankprobe.records.comparison import Comparison
+from rankprobe.records.grid import Grid
 from rankprobe.result_file import load_result
 
 __version__ = "0.1.0"
@@ -30,6 +31,7 @@ __all__ = [
     "Comparison",
     "ConfigError",
     "DataError",
+    "Grid",
     "RankprobeError",
     "Result",
     "StoreError",

@@ -14,8 +14,13 @@ PACKAGE = Path(rankprobe.__file__).parent
 # What each half may import of the package, at any depth of its code.
 ALLOWED = {
     "errors": set(),
-    "records": {"result_file", "reporting"},  # when `to_json`, `plot` or `save` is called
+    "records": {
+        "result_file",
+        "grid_file",
+        "reporting",
+    },  # when `to_json`, `plot` or `save` is called
     "result_file": {"records", "errors"},
+    "grid_file": {"records", "result_file", "statistics", "errors"},
     "backbones": set(),
     "lowrank": {"errors"},
     "user_code": {"errors"},

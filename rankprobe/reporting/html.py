@@ -75,7 +75,7 @@ def report_html(result: Result, *, curve_png: bytes, rates_png: bytes) -> str:
     Returns:
         HTML that loads nothing and runs nothing.
     """
-    return _page(headline(result), _section(result, curve_png, rates_png))
+    return page_html(headline(result), _section(result, curve_png, rates_png))
 
 
 def reports_html(
@@ -102,17 +102,18 @@ def reports_html(
     ]
     overview = (
         f"<section><h1>{escape(title)}</h1>"
-        f"{_picture(overview_png, f'Recovery against adapter rank. {answers}.', title)}"
-        f"{_pairs(lines)}</section>"
+        f"{picture_html(overview_png, f'Recovery against adapter rank. {answers}.', title)}"
+        f"{pairs_html(lines)}</section>"
     )
     sections = (
         _section(result, curve, rates)
         for result, (curve, rates) in zip(results, pictures, strict=True)
     )
-    return _page(title, overview + "".join(sections))
+    return page_html(title, overview + "".join(sections))
 
 
-def _page(title: str, body: str) -> str:
+def page_html(title: str, body: str) -> str:
+    """A page that needs nothing but itself; ``body`` is HTML."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -135,17 +136,17 @@ def _section(result: Result, curve_png: bytes, rates_png: bytes) -> str:
         f"<h1>{escape(line)}</h1>",
         f"<p>{escape(verdict_sentence(result))}</p>",
         _notes(notes),
-        _picture(curve_png, f"{curve_caption} {line}.", curve_caption),
+        picture_html(curve_png, f"{curve_caption} {line}.", curve_caption),
         f"<h2>Scores by rank</h2>{_scores(result)}",
         _soft(
             f"head: scaffold frozen, {_at_rank_zero(result)} (rank 0). full: every weight trained. "
             f"Recovery is counted from {_floor(result)}. A star refers to the notes above."
         ),
-        f"<h2>Targets</h2>{_pairs(targets)}" if targets else "",
+        f"<h2>Targets</h2>{pairs_html(targets)}" if targets else "",
         _checks(result),
         _sensitivity(result),
         "<h2>Learning rates</h2>",
-        _picture(rates_png, f"{rates_caption} {_chosen(result)}", rates_caption),
+        picture_html(rates_png, f"{rates_caption} {_chosen(result)}", rates_caption),
         f"<h2>Scope</h2><p>{escape(counts_line(result))}.</p>{_settings(result.scope)}",
         f"<h2>Cost</h2>{_settings(_cost(result))}",
         f"<h2>Provenance</h2>{_settings({'data hash': result.task.hash, **result.provenance})}",
@@ -182,10 +183,12 @@ def _answer_with_parameters(minimal: MinimalRank) -> str:
 
 def _scores(result: Result) -> str:
     lines = [(row, is_answer(result, row)) for row in rows(result)]
-    return _grid(header(result), lines)
+    return table_html(header(result), lines)
 
 
-def _grid(names: Sequence[str], lines: Iterable[tuple[Sequence[str], bool]], kind: str = "") -> str:
+def table_html(
+    names: Sequence[str], lines: Iterable[tuple[Sequence[str], bool]], kind: str = ""
+) -> str:
     """A table with named columns; the first cell of a row names it, and some rows stand out."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
     body = []
@@ -208,14 +211,14 @@ def _checks(result: Result) -> str:
     if any(point.p_value is not None for point in result.points):
         columns["p of non-inferiority"] = [p_text(point.p_value) for point in result.points]
     lines = [(row, is_answer(result, row)) for row in zip(*columns.values(), strict=True)]
-    by_rank = _grid(tuple(columns), lines) if len(columns) > 1 else ""
+    by_rank = table_html(tuple(columns), lines) if len(columns) > 1 else ""
     checks = {
         "non-inferiority": non_inferiority_line(result),
         "noise": noise_line(result),
         "design": design_line(result),
     }
     pairs = [(name, line) for name, line in checks.items() if line]
-    both = by_rank + (_pairs(pairs) if pairs else "")
+    both = by_rank + (pairs_html(pairs) if pairs else "")
     return f"<h2>Checks</h2>{both}" if both else ""
 
 
@@ -226,7 +229,7 @@ def _sensitivity(result: Result) -> str:
     pairs = zip(sensitivity_rows(result), result.sensitivity, strict=True)
     lines = [((*row, recoveries_words(variant)), False) for row, variant in pairs]
     names = ("changed", "minimal rank", "moved", "recovery by rank")
-    return f"<h2>Sensitivity</h2><p>{escape(sensitivity_sentence(result))}</p>" + _grid(
+    return f"<h2>Sensitivity</h2><p>{escape(sensitivity_sentence(result))}</p>" + table_html(
         names, lines, ' class="words"'
     )
 
@@ -236,7 +239,8 @@ def _notes(lines: Iterable[str]) -> str:
     return f'<ul class="notes">{items}</ul>' if items else ""
 
 
-def _picture(png: bytes, alt: str, caption: str) -> str:
+def picture_html(png: bytes, alt: str, caption: str) -> str:
+    """A picture inside the page, with its caption."""
     data = base64.b64encode(png).decode("ascii")
     return (
         f'<figure><img alt="{escape(alt)}" src="data:image/png;base64,{data}">'
@@ -245,10 +249,11 @@ def _picture(png: bytes, alt: str, caption: str) -> str:
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
-    return _pairs(flatten(settings))
+    return pairs_html(flatten(settings))
 
 
-def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
+def pairs_html(pairs: Iterable[tuple[str, str]]) -> str:
+    """Names and values, a row a pair."""
     body = "".join(
         f'<tr><th scope="row">{escape(clean(name))}</th><td>{escape(clean(value))}</td></tr>'
         for name, value in pairs
