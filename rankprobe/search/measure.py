@@ -27,7 +27,7 @@ from rankprobe.search.lora import lora_advice
 from rankprobe.search.own_network import output_shape
 from rankprobe.search.setup import Setup, prepare, threads
 from rankprobe.search.store import Store
-from rankprobe.search.trained import KEPT_BYTES
+from rankprobe.search.trained import KEPT_BYTES, write_facts
 from rankprobe.statistics.metrics import METRICS
 from rankprobe.statistics.reading import read_evidence
 
@@ -99,6 +99,8 @@ def measure_task(
                 scaffolds=setup.search.scaffolds,
             )
             driver = Driver(laboratory, setup.search)
+            if folder is not None:
+                write_facts(folder, task)
             driver.run()
             return _result(config, setup, driver, folder)
         finally:
