@@ -43,7 +43,7 @@ class TaskFacts(Model):
     classes: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
     input_shape: Sizes
     target_shape: Sizes
-    sizes: dict[str, Whole | Sizes] = {}
+    sizes: dict[str, Whole | Sizes] = Field(default_factory=dict)
     shared: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
     shift: Annotated[tuple[FiniteFloat, ...], BeforeValidator(listed)] = ()
     scale: FiniteFloat = 1.0
