@@ -222,11 +222,8 @@ def _check_memory(needed: int) -> None:
         )
 
 
-
 def _config(description: Description, folder: Path) -> TaskConfig:
-    config = TaskConfig(
-        name="model", backbone=description.backbone, adapter=description.adapter
-    )
+    config = TaskConfig(name="model", backbone=description.backbone, adapter=description.adapter)
     config._origin = Origin(folder)
     return config
 
