@@ -101,14 +101,19 @@ def read_header(path: Path) -> Header:
 
 
 def _length(path: Path, first: bytes, size: int) -> int:
-    if first[:1] == _PICKLES[0] or first[:2] == _PICKLES[1]:
+    """The declared length of the header.
+
+    A pickled file begins with a byte that a length may begin with as well; as a length, its first
+    eight bytes are far larger than any file.
+    """
+    if len(first) < 8:
+        raise _damaged(path, "it ends inside its header")
+    (length,) = struct.unpack("<Q", first)
+    if length > LARGEST_HEADER and first.startswith(_PICKLES):
         raise ArtifactError(
             f"{path} looks like a pickled file, which can run code and is never read; an artifact "
             "is a .safetensors file that `rankprobe pack` wrote"
         )
-    if len(first) < 8:
-        raise _damaged(path, "it ends inside its header")
-    (length,) = struct.unpack("<Q", first)
     if length > LARGEST_HEADER:
         raise _damaged(
             path, f"its header is declared to have {length:,} bytes, of {LARGEST_HEADER:,} at most"
