@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from rankprobe import commands
+from rankprobe.artifact.commands import add_commands
 from rankprobe.errors import ConfigError, RankprobeError, TrainingError
 
 EXIT_FAILED, EXIT_WRONG, EXIT_INTERRUPTED = 1, 2, 130
@@ -141,6 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--workers", type=int, metavar="N", help="processes (one a core)")
     calibrate.add_argument("--json", action="store_true", help="print the report as JSON alone")
     calibrate.set_defaults(command=commands.calibrate)
+    add_commands(kinds)
     return parser
 
 

@@ -50,6 +50,7 @@ ALLOWED = {
         "config_problems",
         "config_rules",
         "config_sources",
+        "config_values",
         "errors",
         "user_code",
     },
