@@ -19,8 +19,10 @@ from rankprobe.errors import (
     StoreError,
     TrainingError,
 )
+from rankprobe.readings import transition
 from rankprobe.records import Result
 from rankprobe.records.comparison import Comparison
+from rankprobe.records.transition import Transition
 from rankprobe.result_file import load_result
 
 __version__ = "0.1.0"
@@ -34,7 +36,9 @@ __all__ = [
     "Result",
     "StoreError",
     "TrainingError",
+    "Transition",
     "compare",
     "load_result",
     "measure",
+    "transition",
 ]

@@ -123,6 +123,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     compare.set_defaults(command=commands.compare)
 
+    transition = kinds.add_parser(
+        "transition", help="find the rank where a resampled scaffold catches up with a static one"
+    )
+    transition.add_argument("static", metavar="STATIC", help="run folder or JSON (static scaffold)")
+    transition.add_argument("resampled", metavar="RESAMPLED", help="the same task, resampled")
+    transition.add_argument(
+        "--share", type=float, default=0.95, metavar="Q", help="share of the static gain (0.95)"
+    )
+    transition.add_argument(
+        "-o", "--out", type=Path, metavar="FILE", help="figure (transition.png)"
+    )
+    transition.add_argument("--json", action="store_true", help="print the numbers as JSON alone")
+    transition.set_defaults(command=commands.transition)
+
     for name, default, text in (
         ("figure", "rank.png", "draw results into one figure (.png, .pdf, .svg)"),
         ("report", "report.html", "write results into one HTML page"),

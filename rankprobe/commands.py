@@ -119,6 +119,26 @@ def compare(options: argparse.Namespace) -> None:
     print(f"\nfigure  {file}")
 
 
+def transition(options: argparse.Namespace) -> None:
+    """Find the rank where a resampled scaffold catches up with a static one."""
+    from rankprobe.readings import transition
+
+    found = transition(options.static, options.resampled, share=options.share)
+    if options.json and options.out is None:
+        sys.stdout.write(found.to_json())
+        return
+    from rankprobe.reporting.transition import write_transition
+
+    file = write_transition(found, options.out or Path("transition.png"))
+    if options.json:
+        sys.stdout.write(found.to_json())
+        return
+    from rankprobe.reporting.transition_words import summary
+
+    _print(summary(found))
+    print(f"\nfigure  {file}")
+
+
 def calibrate(options: argparse.Namespace) -> None:
     """Measure planted tasks and hold the outcome against the goals."""
     from rankprobe.calibration.run import calibrate
