@@ -49,16 +49,19 @@ class SimulatedPair:
         return find_transition(self.static, self.resampled, share=_SHARE, evidence=evidence)
 
 
-def draw_pair(generator: np.random.Generator, *, repeats: int | None = None) -> SimulatedPair:
+def draw_pair(
+    generator: np.random.Generator, *, repeats: int | None = None, examples: int | None = None
+) -> SimulatedPair:
     """A pair with a curve, a transition, sizes and noise drawn at random.
 
     Args:
         generator: Source of all of it.
         repeats: Repeats of every rank; by default 3, 5 or 10.
+        examples: Test examples; by default 500, 1,000 or 3,000.
     """
     ladder = _LADDERS[generator.integers(len(_LADDERS))]
     count = int(generator.choice([3, 5, 10])) if repeats is None else repeats
-    examples = int(generator.choice([500, 1000, 3000]))
+    tested = int(generator.choice([500, 1000, 3000])) if examples is None else examples
     crossing = float(np.exp(generator.uniform(math.log(1.2), math.log(1.3 * ladder[-1]))))
     steep = generator.uniform(0.5, 1.5)
     worst, rise = generator.uniform(0.1, 0.4), generator.uniform(0.7, 1.4)
@@ -75,7 +78,7 @@ def draw_pair(generator: np.random.Generator, *, repeats: int | None = None) -> 
         {rank: static(rank) * (1.0 - behind(rank)) for rank in ladder},
     ]
     luck = generator.uniform(0.02, 0.12)
-    both = _draw(accuracies, count, examples, luck, generator)
+    both = _draw(accuracies, count, tested, luck, generator)
     return SimulatedPair(*(_result(evidence) for evidence in both), truth=math.ceil(crossing))
 
 
