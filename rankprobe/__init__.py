@@ -19,8 +19,9 @@ from rankprobe.errors import (
     StoreError,
     TrainingError,
 )
-from rankprobe.readings import transition
+from rankprobe.readings import capacity, transition
 from rankprobe.records import Result
+from rankprobe.records.capacity import Capacity
 from rankprobe.records.comparison import Comparison
 from rankprobe.records.transition import Transition
 from rankprobe.result_file import load_result
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ArtifactError",
+    "Capacity",
     "Comparison",
     "ConfigError",
     "DataError",
@@ -37,6 +39,7 @@ __all__ = [
     "StoreError",
     "TrainingError",
     "Transition",
+    "capacity",
     "compare",
     "load_result",
     "measure",

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rankprobe.errors import ConfigError, Problem
+from rankprobe.records.transition import Transition
 
 if TYPE_CHECKING:
     from rankprobe.config import TaskConfig
     from rankprobe.data.task import Task
+    from rankprobe.records.capacity import Capacity
 
 
 def measure(options: argparse.Namespace) -> None:
@@ -124,18 +126,30 @@ def transition(options: argparse.Namespace) -> None:
     from rankprobe.readings import transition
 
     found = transition(options.static, options.resampled, share=options.share)
-    if options.json and options.out is None:
-        sys.stdout.write(found.to_json())
-        return
-    from rankprobe.reporting.transition import write_transition
+    _show(found, options, "transition")
 
-    file = write_transition(found, options.out or Path("transition.png"))
+
+def capacity(options: argparse.Namespace) -> None:
+    """Say whether the minimal rank of a task levels off as its network grows."""
+    from rankprobe.readings import capacity
+
+    _show(capacity(options.results), options, "capacity")
+
+
+def _show(found: Transition | Capacity, options: argparse.Namespace, name: str) -> None:
+    """Write the figure and print the numbers, as JSON or in words."""
+    file = None
+    if options.out is not None or not options.json:
+        from rankprobe.reporting.folder import write_figure
+
+        file = write_figure(found.plot(), options.out or Path(f"{name}.png"))
     if options.json:
         sys.stdout.write(found.to_json())
         return
+    from rankprobe.reporting.capacity_words import capacity_summary
     from rankprobe.reporting.transition_words import summary
 
-    _print(summary(found))
+    _print(summary(found) if isinstance(found, Transition) else capacity_summary(found))
     print(f"\nfigure  {file}")
 
 

@@ -5,18 +5,24 @@ Importing this does not import torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rankprobe.errors import ConfigError, Problem
 from rankprobe.records import Result
+from rankprobe.records.capacity import Capacity, SizeAxis
 from rankprobe.records.transition import Transition
 
 if TYPE_CHECKING:
     from rankprobe.statistics.evidence import Evidence
 
-_INDIFFERENT = ("search.target", "search.epsilon")  # a transition asks for no full training
+_SIZES = {  # settings of a network that make it larger
+    f"backbone.{key}"
+    for key in ("size", "hidden", "width", "feedforward", "heads", "backbone_units")
+}
+_FEWEST_SIZES = 3
+_GRID = "grid.json"
 _RESAMPLED = {
     "epoch": "drawn anew each epoch",
     "step": "another of {} each step",
@@ -69,21 +75,92 @@ def transition(
     )
 
 
+def capacity(
+    results: str | Path | Iterable[Result | str | Path], *, confidence: float = 0.95
+) -> Capacity:
+    """Whether the minimal rank of one task levels off as its network grows.
+
+    Args:
+        results: Three measurements or more that differ in the size of the network alone:
+            results, run folders or result.json files; or the folder of a grid of them, or
+            anything that holds them as ``.results``.
+        confidence: Level of intervals and verdicts.
+
+    Raises:
+        ConfigError: Fewer than three, equal sizes, or results that differ in more than size.
+        ArtifactError: A result that cannot be read.
+    """
+    from rankprobe.reporting.comparison import unique_labels
+    from rankprobe.statistics.capacity import find_capacity
+
+    if not 0.0 < confidence < 1.0:
+        raise ConfigError(f"confidence {confidence:g}: give a number between 0 and 1, such as 0.95")
+    read = _read_all(results)
+    if len(read) < _FEWEST_SIZES:
+        raise ConfigError(
+            Problem(
+                f"a sweep over sizes needs {_FEWEST_SIZES} results, and there are {len(read)}",
+                hint="measure with other `backbone.size`, such as 0.25, 0.5, 1 and 2",
+            )
+        )
+    labels = unique_labels(read)
+    differing = _differing(read, labels, allowed=lambda key: key in _SIZES)
+    if differing:
+        raise ConfigError(
+            Problem(
+                f"these are not one task over sizes of one network: they differ in "
+                f"{', '.join(differing)}",
+                hint="set these equal, and measure again; only the network's size may differ",
+            )
+        )
+    axis, sizes = _sizes(read)
+    return find_capacity(read, labels, sizes, axis=axis, confidence=confidence)
+
+
+def _read_all(results: str | Path | Iterable[Result | str | Path]) -> list[Result]:
+    from rankprobe.result_file import load_result
+
+    held = getattr(results, "results", None)
+    if held is not None:
+        return list(held)
+    items = [results] if isinstance(results, str | Path) else list(results)
+    read: list[Result] = []
+    for item in items:
+        if isinstance(item, Result):
+            read.append(item)
+        elif (Path(item) / _GRID).is_file():
+            found = sorted(file.parent for file in Path(item).glob("*/result.json"))
+            read += [load_result(folder) for folder in found]
+        else:
+            read.append(load_result(item))
+    return read
+
+
+def _sizes(results: Sequence[Result]) -> tuple[SizeAxis, list[float]]:
+    """The setting if it differs everywhere, else the width, else the number of parameters."""
+    backbones = [(_configuration(result) or {}).get("backbone") or {} for result in results]
+    found: dict[SizeAxis, list[Any]] = {
+        "size": [backbone.get("size") for backbone in backbones],
+        "width": [result.scope.get("largest_useful_rank") for result in results],
+        "parameters": [result.baseline.parameters for result in results],
+    }
+    for axis, sizes in found.items():
+        if all(sizes) and len(set(sizes)) == len(sizes):
+            return axis, [float(size) for size in sizes]
+    raise ConfigError(
+        Problem(
+            "two of these results have a network of one and the same size",
+            hint="give each size once; `rankprobe compare` compares tasks",
+        )
+    )
+
+
 def _refuse_others(both: Sequence[Result], labels: Sequence[str]) -> None:
     """Refuse what is not one task under two scaffolds, everything wrong with it in one message."""
-    from rankprobe.config import TaskConfig
-    from rankprobe.statistics.scope import scope_differences
-
-    defaults = TaskConfig().model_dump(mode="json")
-    differing = [
-        f"{item.setting} ({item.words()})"
-        for item in scope_differences(both, labels, defaults=defaults)
-        if item.setting not in _INDIFFERENT and not item.setting.startswith("scaffold.")
-    ]
-    for name, values in _facts(both).items():
-        if values[0] != values[1]:
-            told = "; ".join(f"{v} in {label}" for v, label in zip(values, labels, strict=True))
-            differing.append(f"{name} ({told})")
+    differing = _differing(both, labels, allowed=_of_the_scaffold)
+    epochs = [result.scope.get("epochs") for result in both]
+    if epochs[0] != epochs[1]:
+        differing.append(f"epochs ({_by_label(epochs, labels)})")
     first, second = ({point.rank for point in result.points} for result in both)
     if not first & second:
         differing.append("ranks (none was measured in both)")
@@ -108,16 +185,40 @@ def _refuse_others(both: Sequence[Result], labels: Sequence[str]) -> None:
         )
 
 
-def _facts(both: Sequence[Result]) -> Mapping[str, list[Any]]:
-    """What must be equal besides the settings of network and training."""
-    searches = [(_configuration(result) or {}).get("search") or {} for result in both]
-    return {
-        "data": [result.task.hash[:12] for result in both],
-        "metric": [result.task.metric for result in both],
-        "seed": [(_configuration(result) or {}).get("seed") for result in both],
-        "epochs": [result.scope.get("epochs") for result in both],
-        "search.scaffolds": [search.get("scaffolds", 1) for search in searches],
+def _of_the_scaffold(setting: str) -> bool:
+    """Whether it may differ: a transition asks for no full training, so for no target."""
+    return setting.startswith("scaffold.") or setting in ("search.target", "search.epsilon")
+
+
+def _differing(
+    results: Sequence[Result], labels: Sequence[str], *, allowed: Callable[[str], bool]
+) -> list[str]:
+    """In what results of one task differ though they should not, in words."""
+    from rankprobe.config import TaskConfig
+    from rankprobe.statistics.scope import scope_differences
+
+    defaults = TaskConfig().model_dump(mode="json")
+    found = [
+        f"{item.setting} ({item.words()})"
+        for item in scope_differences(results, labels, defaults=defaults)
+        if not allowed(item.setting)
+    ]
+    configurations = [_configuration(result) or {} for result in results]
+    facts = {
+        "data": [result.task.hash[:12] for result in results],
+        "metric": [result.task.metric for result in results],
+        "seed": [configuration.get("seed") for configuration in configurations],
+        "search.scaffolds": [(c.get("search") or {}).get("scaffolds", 1) for c in configurations],
     }
+    return found + [
+        f"{name} ({_by_label(values, labels)})"
+        for name, values in facts.items()
+        if any(value != values[0] for value in values)
+    ]
+
+
+def _by_label(values: Sequence[Any], labels: Sequence[str]) -> str:
+    return "; ".join(f"{value} in {label}" for value, label in zip(values, labels, strict=True))
 
 
 def _configuration(result: Result) -> Mapping[str, Any] | None:

@@ -14,8 +14,12 @@ from rankprobe.records import Interval, MinimalRank
 from rankprobe.records.transition import without_infinity
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    Values = NDArray[np.float64]
 
 SCHEMA = 1
 Quantity = Literal["rank", "relative_rank", "degrees_of_freedom", "share"]
@@ -64,6 +68,13 @@ class SizeForm:
     misfit: float | None
     weight: float
     trouble: str = ""
+
+    def at(self, sizes: Values) -> Values:
+        """The fitted form at sizes, (n,)."""
+        a, b, c = (self.parameters.get(letter, 0.0) for letter in "abc")
+        if self.name == "levelling":
+            return a + b * sizes**-c
+        return a * sizes**-c  # of a constant c is 0
 
 
 @dataclass(frozen=True)

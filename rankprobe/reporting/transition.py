@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 from matplotlib.axes import Axes
 
@@ -74,18 +73,6 @@ def plot_transition(transition: Transition, *, ax: Axes | None = None) -> Axes:
         bracketed = transition.verdict == "resolved"
         place_words(ax, text, answer_words(transition), *ends, bracketed=bracketed)
     return ax
-
-
-def write_transition(transition: Transition, out: str | Path) -> Path:
-    """Write the figure; returns the file.
-
-    Raises:
-        ConfigError: The file does not end in .png, .pdf or .svg.
-        StoreError: It cannot be written.
-    """
-    from rankprobe.reporting.folder import write_figure
-
-    return write_figure(plot_transition(transition), out)
 
 
 def _asked(transition: Transition, score: float) -> float:

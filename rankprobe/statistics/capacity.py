@@ -44,6 +44,7 @@ LEVEL = math.log2(1.15)
 _REFITS = 400
 _REACH = 4.0  # the largest sizes: those within this factor of the largest
 _FEWEST = 3
+_MUCH = 2.0  # scatter, as a chi-square over its degrees of freedom, that is worth telling
 _LEAST_ERROR = 0.02  # in log2, of a value that seems exact
 
 
@@ -86,7 +87,7 @@ def find_capacity(
     used = [result for result, able in zip(ranked, known, strict=True) if able]
     draws = [draw_ranks(result, number) for number, result in enumerate(used)]
     tail = (1.0 - confidence) / 2.0
-    trends = []
+    trends, scatter = [], None
     for quantity in QUANTITIES:
         ends = [
             [np.log2(at_ranks(quantity, result, ranks)) for ranks in both]
@@ -98,7 +99,9 @@ def find_capacity(
             np.column_stack([both[side] for both in ends]) if ends else np.empty((DRAWS, 0))
             for side in (0, 1)
         )
-        trends.append(_trend(quantity, _Drawn(positions[known], low, high), used, known, tail))
+        drawn = _Drawn(positions[known], low, high)
+        trend, scatter = _trend(quantity, drawn, used, known, tail, scatter)
+        trends.append(trend)
     return Capacity(
         task=ranked[0].task.name,
         target=ranked[0].target,
@@ -119,20 +122,24 @@ def _trend(
     used: Sequence[Result],
     known: Sequence[bool],
     tail: float,
-) -> Trending:
+    scatter: float | None,
+) -> tuple[Trending, float]:
+    """How a quantity goes with size, and the scatter of the sizes; ``None``: it is to be found."""
     closed = np.isfinite(drawn.high).mean(axis=0) > 0.5  # where a middle value is known
     middle = np.median(drawn.low, axis=0)
     errors = np.maximum(_deviation(drawn), _LEAST_ERROR)
     fitted = fit_forms(drawn.sizes[closed], middle[closed], errors[closed])
+    # That of the rank for all: the others follow from it, and a form may be wrong for them.
+    scatter = fitted.scatter if scatter is None else scatter
     flags = set()
-    if fitted.scatter > 1.0:
+    if scatter > _MUCH:
         flags.add("scatter")
     if not (known and known[-1]):
         flags.add("largest_left_out")
     if not closed.all():
         flags.add("censored")
     largest = _largest(drawn.sizes)
-    slope = _slope(drawn, largest, math.sqrt(fitted.scatter), tail)
+    slope = _slope(drawn, largest, math.sqrt(scatter), tail)
     verdict = _verdict(slope)
     if int(largest.sum()) < _FEWEST:
         flags.add("few_sizes")
@@ -143,7 +150,7 @@ def _trend(
     best = max(fitted.forms, key=lambda form: form.weight)
     if verdict == "levels_off" and best.name == "power":
         flags.add("forms_disagree")
-    return Trending(
+    trend = Trending(
         quantity=quantity,
         verdict=verdict,
         slope=slope,
@@ -153,6 +160,7 @@ def _trend(
         forms=fitted.forms,
         flags=tuple(sorted(flags)),
     )
+    return trend, scatter
 
 
 def _deviation(drawn: _Drawn) -> Values:

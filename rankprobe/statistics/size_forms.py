@@ -119,13 +119,3 @@ def fit_levelling(sizes: Values, logs: Values, errors: Values) -> tuple[Values, 
         best[better] = np.column_stack([a, b, np.full(len(a), power)])[better]
         least = np.where(better, misfit, least)
     return best, least
-
-
-def curve(form: SizeForm, sizes: Values) -> Values:
-    """A fitted form at sizes, (n,)."""
-    p = form.parameters
-    if form.name == "constant":
-        return np.full(len(sizes), p["a"])
-    if form.name == "power":
-        return np.asarray(p["a"] * sizes ** -p["c"])
-    return np.asarray(p["a"] + p["b"] * sizes ** -p["c"])

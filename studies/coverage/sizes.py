@@ -26,6 +26,23 @@ _LARGEST = 256
 
 Law = Callable[[float], float]
 
+SIZES: dict[int, tuple[float, ...]] = {
+    4: (0.25, 0.5, 1.0, 2.0),
+    5: (0.25, 0.5, 0.75, 1.0, 2.0),
+    6: (0.125, 0.25, 0.5, 1.0, 2.0, 4.0),
+}
+LAWS: dict[str, Law] = {
+    "12": lambda s: 12.0,  # noqa: ARG005
+    "2.5": lambda s: 2.5,  # noqa: ARG005
+    "10 + 0.3 s^-2": lambda s: 10.0 + 0.3 * s**-2,
+    "8 + 6 s^-1": lambda s: 8.0 + 6.0 * s**-1,
+    "12 s^-0.25": lambda s: 12.0 * s**-0.25,
+    "14 s^-0.5": lambda s: 14.0 * s**-0.5,
+    "12 s^-1": lambda s: 12.0 / s,
+    "10 s^0.5": lambda s: 10.0 * s**0.5,
+}
+"""Where the target is crossed at a size s."""
+
 
 @dataclass(frozen=True)
 class SimulatedSweep:
