@@ -124,6 +124,30 @@ def _parser() -> argparse.ArgumentParser:
     )
     compare.set_defaults(command=commands.compare)
 
+    transition = kinds.add_parser(
+        "transition", help="find the rank where a resampled scaffold catches up with a static one"
+    )
+    transition.add_argument("static", metavar="STATIC", help="run folder or JSON (static scaffold)")
+    transition.add_argument("resampled", metavar="RESAMPLED", help="the same task, resampled")
+    transition.add_argument(
+        "--share", type=float, default=0.95, metavar="Q", help="share of the static gain (0.95)"
+    )
+    transition.add_argument(
+        "-o", "--out", type=Path, metavar="FILE", help="figure (transition.png)"
+    )
+    transition.add_argument("--json", action="store_true", help="print the numbers as JSON alone")
+    transition.set_defaults(command=commands.transition)
+
+    capacity = kinds.add_parser(
+        "capacity", help="say whether the minimal rank levels off as the network grows"
+    )
+    capacity.add_argument(
+        "results", nargs="+", metavar="RESULT", help="run folders or JSON of one task; or a grid"
+    )
+    capacity.add_argument("-o", "--out", type=Path, metavar="FILE", help="figure (capacity.png)")
+    capacity.add_argument("--json", action="store_true", help="print the numbers as JSON alone")
+    capacity.set_defaults(command=commands.capacity)
+
     for name, default, text in (
         ("figure", "rank.png", "draw results into one figure (.png, .pdf, .svg)"),
         ("report", "report.html", "write results into one HTML page"),

@@ -12,7 +12,6 @@ import pytest
 
 import rankprobe
 from rankprobe.calibration import run
-from rankprobe.calibration.evidence_file import load_evidence, write_evidence
 from rankprobe.calibration.measuring import Job, measure_job, split
 from rankprobe.calibration.plan import SMALL, plan
 from rankprobe.calibration.read import read_outcome
@@ -20,6 +19,7 @@ from rankprobe.calibration.report import load_calibration
 from rankprobe.calibration.run import calibrate, missing
 from rankprobe.cli import main
 from rankprobe.errors import ArtifactError, ConfigError, TrainingError
+from rankprobe.evidence_file import load_evidence, write_evidence
 from rankprobe.records import Result
 from rankprobe.search.measure import Silent
 from tests.calibration.examples import CONTROL, LINEAR, quick
