@@ -108,11 +108,8 @@ def compared(
     Returns:
         ``None`` where no repeat has all three.
     """
-    repeats = [
-        k
-        for k in sorted(cut)
-        if all(math.isfinite(s.get(k, math.nan)) for s in (cut, trained, full))
-    ]
+    three = (cut, trained, full)
+    repeats = [k for k in sorted(cut) if all(math.isfinite(s.get(k, math.nan)) for s in three)]
     if not repeats:
         return None
     sign = 1 if higher_is_better else -1

@@ -183,7 +183,5 @@ def _moved(full: Mapping[int, float], baselines: Sequence[Trained]) -> list[str]
     if not odd:
         return []
     now, was = odd[0]
-    return [
-        f"full training scores {now:.5g} here, and {was:.5g} when it was measured: the cuts are "
-        "of a network that computes otherwise"
-    ]
+    words = f"full training scores {now:.5g} here, and {was:.5g} when it was measured"
+    return [f"{words}: the cuts are of a network that computes otherwise"]

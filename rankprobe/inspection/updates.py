@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,13 +81,9 @@ def _spectrum(layer: str, updates: Sequence[FullUpdate]) -> UpdateSpectrum:
         layer=layer,
         shape=updates[0].parts[layer].shape,
         singular_values=tuple(float(f"{value:.6g}") for value in medians),
-        needed={f"{share:g}": _spread(needed[:, k]) for k, share in enumerate(SHARES)},
+        needed={f"{share:g}": Spread.of(needed[:, k]) for k, share in enumerate(SHARES)},
         stable=Spread.of(map(stable_rank, values)),
         effective=Spread.of(map(effective_rank, values)),
         norm=Spread.of(float(each.max(initial=0.0)) for each in values),
         initial=Spread.of(map(spectral_norm, starts)),
     )
-
-
-def _spread(values: Iterable[float]) -> Spread:
-    return Spread.of(values)
