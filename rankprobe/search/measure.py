@@ -27,10 +27,12 @@ from rankprobe.search.lora import lora_advice
 from rankprobe.search.own_network import output_shape
 from rankprobe.search.setup import Setup, prepare, threads
 from rankprobe.search.store import Store
+from rankprobe.search.trained import KEPT_BYTES
 from rankprobe.statistics.metrics import METRICS
 from rankprobe.statistics.reading import read_evidence
 
 _MEMBERS = 150  # trainings of a usual measurement
+_BASELINES = 20  # of these
 _FILES = 8_000_000  # bytes of record, figures and report
 
 
@@ -58,6 +60,7 @@ def measure_task(
     storage: str | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
+    keep: bool = True,
 ) -> Result:
     """Measure a task, going on from whatever the folder already holds.
 
@@ -71,6 +74,7 @@ def measure_task(
         storage: URL of an Optuna storage; by default a file in the folder.
         fresh: Throw away what the folder holds.
         progress: Told what happens.
+        keep: Whether trained tensors stay in the folder.
 
     Raises:
         ConfigError, DataError, StoreError: Found wrong before training starts.
@@ -80,6 +84,8 @@ def measure_task(
     if storage is not None and folder is None:
         raise ConfigError("a storage keeps no predictions: give a run folder too, as `out`")
     setup = prepare(config, task, device=device)
+    if keep and folder is not None:
+        setup.bench.keep = KEPT_BYTES
     _check_room(folder, setup)
     with Store(folder, setup.identity, url=storage, fresh=fresh) as store:
         runner = _executor(setup, workers, executor)
@@ -111,7 +117,7 @@ def _check_room(folder: Path | None, setup: Setup) -> None:
     if folder is None:
         return
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    need = bytes_needed(setup.bench.task)
+    need = bytes_needed(setup.bench.task) + _bytes_kept(setup)
     free = shutil.disk_usage(there).free
     if free < need:
         raise StoreError(
@@ -125,6 +131,15 @@ def bytes_needed(task: Task) -> int:
     # Of a text its loss and its length are kept, whatever the vocabulary.
     numbers = 2 if task.objective == "next_token" else math.prod(output_shape(task))
     return _FILES + _MEMBERS * 4 * len(task.test) * numbers
+
+
+def _bytes_kept(setup: Setup) -> int:
+    """Room that trained tensors take until rates are chosen, roughly."""
+    if not setup.bench.keep:
+        return 0
+    baseline, adapter = (4 * setup.trainable(rank) for rank in (None, min(8, setup.largest)))
+    counted = ((_BASELINES, baseline), (_MEMBERS - _BASELINES, adapter))
+    return sum(count * size for count, size in counted if size <= setup.bench.keep)
 
 
 def _executor(setup: Setup, workers: int | None, address: str | None) -> Executor:
@@ -187,7 +202,7 @@ def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | Non
             "steps": sum(setup.bench.steps(run.member) for run in runs),
         },
         scope=_scope(config, setup, driver),
-        provenance=_provenance(config, setup),
+        provenance=_provenance(config, setup, driver),
         epsilon=config.search.epsilon,
         design=driver.design,
         lora=lora_advice(
@@ -269,7 +284,7 @@ def _word(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _provenance(config: TaskConfig, setup: Setup) -> dict[str, Any]:
+def _provenance(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, Any]:
     return {
         "rankprobe": rankprobe.__version__,
         "torch": torch.__version__,
@@ -281,4 +296,23 @@ def _provenance(config: TaskConfig, setup: Setup) -> dict[str, Any]:
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "configuration": config.model_dump(mode="json"),
         **({"network": dict(setup.network)} if setup.network else {}),
+        **({"weights": words} if (words := _not_kept(setup, driver)) else {}),
     }
+
+
+def _not_kept(setup: Setup, driver: Driver) -> str:
+    """Whose trained tensors were too large to keep, in one sentence; nothing if all are there."""
+    if not setup.bench.keep:
+        return ""
+    sizes = {rank: 4 * setup.trainable(rank) for rank in driver.tuned}
+    large = {rank: size for rank, size in sizes.items() if size > setup.bench.keep}
+    if not large:
+        return ""
+    names = ["full training" if rank is None else f"rank {rank}" for rank in large]
+    least, most = min(large.values()) / 1e6, max(large.values()) / 1e6
+    span = f"{least:,.0f} to {most:,.0f}" if len(large) > 1 else f"{most:,.0f}"
+    return (
+        f"the trained tensors of {', '.join(names)} were not kept: they take {span} MB a "
+        f"training, and the limit is {setup.bench.keep / 1e6:,.0f} MB; measure a smaller network "
+        "to have them"
+    )
