@@ -115,13 +115,18 @@ def compared(
     sign = 1 if higher_is_better else -1
     lost = _mean_of([sign * (cut[k] - full[k]) for k in repeats], confidence)
     gained = _mean_of([sign * (trained[k] - cut[k]) for k in repeats], confidence)
-    found: dict[Shortfall, bool] = {"capacity": lost.high < 0, "optimisation": gained.high < 0}
+    short = _mean_of([sign * (trained[k] - full[k]) for k in repeats], confidence)
+    found: dict[Shortfall, bool] = {
+        "optimisation": gained.high < 0,
+        "capacity": short.high < 0 and lost.high < 0,
+    }
     return Cut(
         rank,
         tuple(cut[k] for k in repeats),
         tuple(trained[k] for k in repeats),
         lost,
         gained,
+        short,
         tuple(name for name, short in found.items() if short),
     )
 

@@ -22,6 +22,8 @@ from rankprobe.records.result import Result
 SCHEMA = 1
 FILE = "inspection.json"
 
+DIFFERENCES = ("lost", "gained", "short")  # of a cut
+
 Shortfall = Literal["capacity", "optimisation"]
 
 
@@ -117,8 +119,11 @@ class Cut:
         trained: Test scores of the rank as it was trained, by repeat.
         lost: Mean of the cut less full training, repeat by repeat, better being positive.
         gained: Mean of the rank as trained less the cut, likewise.
-        shortfalls: ``capacity`` where the interval of ``lost`` lies below zero, ``optimisation``
-            where that of ``gained`` does.
+        short: Mean of the rank as trained less full training, likewise.
+        shortfalls: What the rank as trained falls short by. ``optimisation``: it is worse than
+            the cut, so that a better network of that rank was there to be found. ``capacity``: it
+            is worse than full training, and the cut is so too. Where training does better than
+            the cut, the cut bounds what the rank can hold from below only.
     """
 
     rank: int
@@ -126,6 +131,7 @@ class Cut:
     trained: tuple[float, ...]
     lost: Interval
     gained: Interval
+    short: Interval
     shortfalls: tuple[Shortfall, ...] = ()
 
 
@@ -177,7 +183,7 @@ class Inspection:
         """JSON text."""
         data = {"schema": SCHEMA, **asdict(self)}
         for cut in data["cuts"]:
-            for name in ("lost", "gained"):
+            for name in DIFFERENCES:
                 ends = cut[name]  # open where there is one repeat
                 cut[name] = {k: v if math.isfinite(v) else None for k, v in ends.items()}
         return json.dumps(data, indent=1, allow_nan=False) + "\n"
@@ -244,7 +250,7 @@ def _update(data: Mapping[str, Any]) -> UpdateSpectrum:
 
 def _cut(data: Mapping[str, Any]) -> Cut:
     tuples = {key: tuple(data[key]) for key in ("scores", "trained", "shortfalls")}
-    intervals = {key: _interval(**data[key]) for key in ("lost", "gained")}
+    intervals = {key: _interval(**data[key]) for key in DIFFERENCES}
     return Cut(**{**data, **tuples, **intervals})
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from rankprobe.errors import ConfigError, Problem, StoreError
+from rankprobe.errors import ArtifactError, ConfigError, Problem, StoreError
 from rankprobe.records import Result
 from rankprobe.records.inspection import FILE as INSPECTION
 from rankprobe.records.inspection import Inspection, inspection_of
 from rankprobe.reporting.html import report_html, reports_html
 from rankprobe.reporting.inspection_figure import plot_inspection
 from rankprobe.reporting.inspection_html import inspection_html
+from rankprobe.reporting.page import notes
 from rankprobe.reporting.plots import (
     image_bytes,
     plot_curve,
@@ -23,6 +24,7 @@ from rankprobe.reporting.plots import (
     plot_results,
     png_bytes,
 )
+from rankprobe.reporting.wording import clean
 
 _REASONS = {
     errno.ENOSPC: "there is no room left on the disk; free some and run the command again",
@@ -162,7 +164,10 @@ def write_inspection(result: Result, inspection: Inspection) -> Path:
 
 def _learned(result: Result) -> str:
     """The section on what was learned, where a run was inspected."""
-    inspection = inspection_of(result)
+    try:
+        inspection = inspection_of(result)
+    except ArtifactError as error:  # no reason to be without the rest
+        return notes([clean(error)])
     if inspection is None:
         return ""
     return inspection_html(inspection, png_bytes(plot_inspection(inspection)))

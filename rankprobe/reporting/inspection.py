@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from rankprobe.records import Interval
-from rankprobe.records.inspection import AdapterSpectrum, Cut, Inspection, Spread
+from rankprobe.records.inspection import AdapterSpectrum, Cut, Inspection, Shortfall, Spread
 from rankprobe.reporting.wording import clean, metric_name, percent
 
 _COLUMNS = 80
@@ -193,15 +193,17 @@ def _cuts(inspection: Inspection) -> Table:
             _mean(cut.trained, decimals),
             _interval(cut.lost, decimals),
             _interval(cut.gained, decimals),
+            " and ".join(cut.shortfalls),
         )
 
     level = percent(inspection.confidence)
     return Table(
         f"full training cut to a rank, and the rank as trained: test {metric}",
-        ("rank", "cut", "trained", "cut - full", "trained - cut"),
+        ("rank", "cut", "trained", "cut - full", "trained - cut", "short by"),
         tuple(map(row, inspection.cuts)),
         f"full training: {_mean(inspection.full, decimals)}; differences repeat by repeat, better "
-        f"being positive, with {level} intervals",
+        f"being positive, with {level} intervals. Short by optimisation: worse than the cut. Short "
+        "by capacity: worse than full training, as the cut is",
         tuple(
             index
             for index, cut in enumerate(inspection.cuts)
@@ -229,33 +231,32 @@ def _cut_lines(inspection: Inspection) -> list[str]:
         return []
     if len(inspection.full) < 2:
         return ["One repeat says nothing of how sure the differences are: measure more."]
-    capacity = [cut.rank for cut in inspection.cuts if "capacity" in cut.shortfalls]
-    optimisation = [cut.rank for cut in inspection.cuts if "optimisation" in cut.shortfalls]
+    by: dict[Shortfall, list[int]] = {
+        kind: [cut.rank for cut in inspection.cuts if kind in cut.shortfalls]
+        for kind in ("optimisation", "capacity")
+    }
     better = [cut.rank for cut in inspection.cuts if cut.gained.low > 0]
+    worse, short = by["optimisation"], by["capacity"]
     lines = [
-        "Capacity: "
-        + (
-            f"full training cut to rank {_listed(capacity)} falls short of the whole."
-            if capacity
-            else "no cut falls short of the whole."
-        ),
-        "Optimisation: "
-        + (
-            f"trained at rank {_listed(optimisation)}, the network falls short of the cut."
-            if optimisation
-            else "no rank as trained falls short of its cut."
-        ),
+        f"Optimisation: {_ranks(worse)} as trained {_is(worse)} worse than the cut.",
+        f"Capacity: {_ranks(short)} as trained {_is(short)} worse than full training, as the cut is.",
     ]
     if better:
         lines.append(
-            f"Trained at rank {_listed(better)}, it does better than the cut: training finds "
-            "updates of that rank that are not in full training's."
+            f"{_ranks(better).capitalize()} as trained {_is(better)} better than the cut: training "
+            "at a rank finds updates that are not in full training's, so the cut is no bound."
         )
     return lines
 
 
-def _listed(ranks: Sequence[int]) -> str:
-    return ", ".join(map(str, ranks))
+def _ranks(ranks: Sequence[int]) -> str:
+    if not ranks:
+        return "no rank"
+    return f"rank{'s' * (len(ranks) > 1)} {', '.join(map(str, ranks))}"
+
+
+def _is(ranks: Sequence[int]) -> str:
+    return "are" if len(ranks) > 1 else "is"
 
 
 def _rich(table: Table) -> RichTable:
@@ -299,8 +300,7 @@ def _mean(scores: Iterable[float], decimals: int) -> str:
 
 
 def _interval(interval: Interval, decimals: int) -> str:
-    mean, *ends = (
-        f"{round(value, decimals) + 0.0:+.{decimals}f}"
-        for value in (interval.mean, interval.low, interval.high)
-    )
-    return mean if not math.isfinite(interval.low) else f"{mean} [{', '.join(ends)}]"
+    mean = f"{round(interval.mean, decimals) + 0.0:+.{decimals}f}"
+    if not math.isfinite(interval.high):
+        return mean
+    return f"{mean} ± {interval.high - interval.mean:.{decimals}f}"

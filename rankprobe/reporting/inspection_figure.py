@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from rankprobe.records.inspection import AdapterSpectrum, Inspection, Spread
 from rankprobe.reporting.placing import label_ranks, set_rank_axis
@@ -117,7 +117,7 @@ def _title(ax: Axes, words: str) -> None:
 
 
 def _draw_beta(ax: Axes, inspection: Inspection, looks: dict[str, _Look]) -> None:
-    _title(ax, "beta, the share of the scaffold that is kept")
+    _title(ax, "beta, the factor of the frozen weights")
     set_rank_axis(ax, inspection.ranks)
     ax.axhline(1.0, color=GREY, linewidth=0.8, linestyle=(0, (5, 2.5)), zorder=0.5)
     ax.axhline(0.0, color=GREY, linewidth=0.8, zorder=0.5)
@@ -128,7 +128,7 @@ def _draw_beta(ax: Axes, inspection: Inspection, looks: dict[str, _Look]) -> Non
 
 
 def _draw_ranks(ax: Axes, inspection: Inspection, looks: dict[str, _Look]) -> None:
-    _title(ax, "rank used of B A")
+    _title(ax, "how much of its rank B A uses")
     highest = max(item.nominal for item in inspection.adapters)
     ax.plot([1, highest], [1, highest], color=GREY, linewidth=0.8, zorder=0.5)
     kinds: tuple[tuple[str, str, Callable[[AdapterSpectrum], Spread]], ...] = (
@@ -156,7 +156,7 @@ def _draw_ranks(ax: Axes, inspection: Inspection, looks: dict[str, _Look]) -> No
 
 
 def _draw_spectra(ax: Axes, inspection: Inspection, looks: dict[str, _Look]) -> None:
-    _title(ax, "singular values of what full training added")
+    _title(ax, "what full training added")
     longest, largest = 1, 0.0
     for update in inspection.updates:
         values = [value for value in update.singular_values if value > 0]
@@ -174,7 +174,9 @@ def _draw_spectra(ax: Axes, inspection: Inspection, looks: dict[str, _Look]) -> 
         )
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
     ax.set_xticks([1 << k for k in range(longest.bit_length())])
     ax.xaxis.set_minor_locator(NullLocator())
     if largest:
@@ -200,7 +202,7 @@ def _mark_rank(ax: Axes, inspection: Inspection) -> None:
 
 
 def _draw_cuts(ax: Axes, inspection: Inspection) -> None:
-    _title(ax, "full training cut to a rank, and the rank as trained")
+    _title(ax, "full training cut to a rank")
     set_rank_axis(ax, inspection.ranks)
     metric = metric_name(inspection.metric)
     ax.set_ylabel(f"test {metric}")
@@ -210,11 +212,11 @@ def _draw_cuts(ax: Axes, inspection: Inspection) -> None:
         return
     mean = sum(inspection.full) / len(inspection.full)
     ax.axhspan(min(inspection.full), max(inspection.full), color=GREY, alpha=0.22, linewidth=0)
-    ax.axhline(mean, color=GREY, linewidth=1.0, label="full training")
+    ax.axhline(mean, color=GREY, linewidth=1.0, label="full training, whole")
     ranks = [cut.rank for cut in inspection.cuts]
     for label, colour, marker, scores in (
-        ("cut", VERMILLION, "s", [cut.scores for cut in inspection.cuts]),
-        ("as trained", BLUE, "o", [cut.trained for cut in inspection.cuts]),
+        ("full training, cut", VERMILLION, "s", [cut.scores for cut in inspection.cuts]),
+        ("rank as trained", BLUE, "o", [cut.trained for cut in inspection.cuts]),
     ):
         look = _Look(colour, marker, None)
         _line(ax, look, ranks, [Spread.of(each) for each in scores], label=label)

@@ -147,6 +147,16 @@ class TestCompared:
         found = compared(2, self.full, trained, self.full, higher_is_better=True)
         assert found is not None
         assert found.shortfalls == ("optimisation",)
+        assert found.short == found.gained
+
+    def test_a_rank_that_does_better_than_its_cut_and_reaches_full_training_is_not_short(
+        self,
+    ) -> None:
+        cut = {k: v - 0.2 - 0.01 * k for k, v in self.full.items()}
+        found = compared(2, cut, self.full, self.full, higher_is_better=True)
+        assert found is not None
+        assert found.gained.low > 0 > found.lost.high
+        assert found.shortfalls == ()
 
     def test_losses_are_better_when_smaller(self) -> None:
         cut = {k: v - 0.2 - 0.01 * k for k, v in self.full.items()}
