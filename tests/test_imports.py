@@ -14,7 +14,7 @@ PACKAGE = Path(rankprobe.__file__).parent
 # What each half may import of the package, at any depth of its code.
 ALLOWED = {
     "errors": set(),
-    "records": {"result_file", "reporting"},  # when `to_json`, `plot` or `save` is called
+    "records": {"errors", "result_file", "reporting"},  # when `to_json`, `plot` or `save` is called
     "result_file": {"records", "errors"},
     "backbones": set(),
     "lowrank": {"errors"},

@@ -15,7 +15,7 @@ from rankprobe.records.inspection import AdapterSpectrum, Cut, Inspection, Short
 from rankprobe.reporting.wording import clean, metric_name, percent
 
 _COLUMNS = 80
-_LONGEST = 26  # letters of a layer's name
+_LONGEST = 26  # letters of a layer's name on a terminal
 _GAP = 2
 
 
@@ -113,12 +113,12 @@ def _by_rank(
     ranks = list(inspection.ranks)
     if columns is not None:
         widest = max(len(text) for text in cells.values()) + _GAP
-        names = max(len(_layer(layer)) for layer in inspection.layers)
+        names = min(_LONGEST, max(len(layer_name(layer)) for layer in inspection.layers))
         ranks = _fitting(ranks, max(2, (columns - names) // widest), shown_rank(inspection))
         if len(ranks) < len(inspection.ranks):
             note += f"; {len(inspection.ranks) - len(ranks)} ranks are left out here"
     rows = tuple(
-        (_layer(layer), *(cells.get((layer, rank), "") for rank in ranks))
+        (layer_name(layer), *(cells.get((layer, rank), "") for rank in ranks))
         for layer in inspection.layers
         if any((layer, rank) in cells for rank in ranks)
     )
@@ -137,7 +137,7 @@ def _norms(inspection: Inspection) -> Table:
     items = [item for item in inspection.adapters if item.rank == rank]
     rows = tuple(
         (
-            _layer(item.layer),
+            layer_name(item.layer),
             _range(item.beta),
             _spread(item.norm),
             _spread(item.scaffold),
@@ -157,12 +157,12 @@ def _updates(inspection: Inspection) -> Table:
     shares = list(inspection.updates[0].needed)
     rows = tuple(
         (
-            _layer(item.layer),
+            layer_name(item.layer),
             "x".join(map(str, item.shape)),
             _number(item.initial.median),
             _number(item.norm.median),
             f"{item.effective.median:.1f} ({item.stable.median:.1f})",
-            *(f"{item.needed[share].median:g}" for share in shares),
+            *(f"{round(item.needed[share].median, 1):g}" for share in shares),
         )
         for item in inspection.updates
     )
@@ -218,11 +218,11 @@ def _beta_line(inspection: Inspection) -> str:
     if low == high == 1.0:
         return "Beta is 1 everywhere: it was not trained."
     negative = sum(beta <= 0 for beta in betas)
-    said = "above zero everywhere" if not negative else f"not above zero in {negative} of them"
-    return (
-        f"Beta lies between {_number(low)} and {_number(high)} over {len(betas)} trained layers, "
-        f"{said}."
-    )
+    where = "above zero everywhere" if not negative else f"not above zero {negative} times"
+    repeats = max(len(item.beta.values) for item in inspection.adapters)
+    counts = ((len(inspection.layers), "layer"), (len(inspection.ranks), "rank"))
+    over = ", ".join(f"{n} {word}{'s' * (n > 1)}" for n, word in (*counts, (repeats, "repeat")))
+    return f"Beta lies between {_number(low)} and {_number(high)}, {where} ({over})."
 
 
 def _cut_lines(inspection: Inspection) -> list[str]:
@@ -237,9 +237,10 @@ def _cut_lines(inspection: Inspection) -> list[str]:
     }
     better = [cut.rank for cut in inspection.cuts if cut.gained.low > 0]
     worse, short = by["optimisation"], by["capacity"]
+    below = f"{_ranks(short)} as trained {_is(short)} worse than full training"
     lines = [
         f"Optimisation: {_ranks(worse)} as trained {_is(worse)} worse than the cut.",
-        f"Capacity: {_ranks(short)} as trained {_is(short)} worse than full training, as the cut is.",
+        f"Capacity: {below}, as the cut is.",
     ]
     if better:
         lines.append(
@@ -260,18 +261,24 @@ def _is(ranks: Sequence[int]) -> str:
 
 
 def _rich(table: Table) -> RichTable:
+    """Numbers to the right and unbroken; names of layers get the room that is left."""
+    columns = list(zip(table.header, *table.rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    room = max(6, _COLUMNS - sum(widths[1:]) - _GAP * len(widths[1:]))
     grid = RichTable(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
     for index, name in enumerate(table.header):
-        grid.add_column(Text(name), justify="left" if index == 0 else "right", overflow="fold")
-    for index, row in enumerate(table.rows):
-        grid.add_row(*map(Text, row), style="bold" if index in table.chosen else None)
+        grid.add_column(Text(name), justify="left" if index == 0 else "right", no_wrap=True)
+    for index, (name, *cells) in enumerate(table.rows):
+        named = layer_name(name, min(room, _LONGEST))
+        style = "bold" if index in table.chosen else None
+        grid.add_row(*map(Text, (named, *cells)), style=style)
     return grid
 
 
-def _layer(name: str) -> str:
+def layer_name(name: str, longest: int = 120) -> str:
     """A layer's name; of a long one the end, which tells layers apart."""
     name = clean(name) or "the network"
-    return name if len(name) <= _LONGEST else f"...{name[3 - _LONGEST :]}"
+    return name if len(name) <= longest else f"...{name[3 - longest :]}"
 
 
 def _number(value: float) -> str:

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from rankprobe.records.inspection import AdapterSpectrum, Inspection, Spread
+from rankprobe.reporting.inspection import layer_name
 from rankprobe.reporting.placing import label_ranks, set_rank_axis
 from rankprobe.reporting.style import (
     BLUE,
@@ -30,6 +31,7 @@ from rankprobe.reporting.style import (
 from rankprobe.reporting.wording import metric_name
 
 _TOLD_APART = 6  # layers with a colour and a marker of their own; more are shaded by depth
+_NAME = 28  # letters of a layer's name
 _DEPTH = LinearSegmentedColormap.from_list("depth", [SKY, BLUE, INK])
 
 
@@ -80,7 +82,7 @@ def _looks(layers: Sequence[str]) -> dict[str, _Look]:
     if len(layers) <= _TOLD_APART:
         styles = zip(layers, CYCLE, MARKERS, strict=False)
         return {
-            layer: _Look(colour, marker, printable(layer or "the network", 28))
+            layer: _Look(colour, marker, printable(layer_name(layer, _NAME)))
             for layer, colour, marker in styles
         }
     last = len(layers) - 1
@@ -88,7 +90,7 @@ def _looks(layers: Sequence[str]) -> dict[str, _Look]:
         layer: _Look(
             to_hex(_DEPTH(index / last)),
             "",
-            printable(layer, 28) if index in (0, last // 2, last) else None,
+            printable(layer_name(layer, _NAME)) if index in (0, last // 2, last) else None,
         )
         for index, layer in enumerate(layers)
     }
@@ -96,7 +98,9 @@ def _looks(layers: Sequence[str]) -> dict[str, _Look]:
 
 def _layer_legend(figure: Figure, looks: dict[str, _Look]) -> None:
     handles = [
-        Line2D([], [], color=look.colour, marker=look.marker, markersize=4, label=look.label)
+        Line2D(
+            [], [], color=look.colour, marker=look.marker or None, markersize=4, label=look.label
+        )
         for look in looks.values()
         if look.label is not None
     ]
@@ -136,7 +140,11 @@ def _draw_ranks(ax: Axes, inspection: Inspection, looks: dict[str, _Look]) -> No
         ("stable", "--", lambda item: item.stable),
     )
     for layer, look in looks.items():
-        items = [item for item in inspection.adapters if item.layer == layer and item.nominal]
+        items = [
+            item
+            for item in inspection.adapters
+            if item.layer == layer and item.rank == item.nominal
+        ]
         for _, style, read in kinds:
             _line(ax, look, [i.nominal for i in items], [read(i) for i in items], style)
     nominal = sorted({item.nominal for item in inspection.adapters})
@@ -167,10 +175,10 @@ def _draw_spectra(ax: Axes, inspection: Inspection, looks: dict[str, _Look]) -> 
             range(1, count + 1),
             values,
             color=look.colour,
-            marker=look.marker,
+            marker=look.marker or None,
             markevery=(0, every),
             markersize=3.2,
-            linewidth=1.2,
+            linewidth=1.2 if look.marker else 0.8,
         )
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
@@ -234,19 +242,19 @@ def _line(
     *,
     label: str | None = None,
 ) -> None:
-    """Medians joined by a line, with bars over all repeats."""
+    """Medians joined by a line, with bars over all repeats where lines are few."""
     middle = [spread.median for spread in spreads]
     below = [spread.median - spread.low for spread in spreads]
     above = [spread.high - spread.median for spread in spreads]
     ax.errorbar(
         ranks,
         middle,
-        yerr=(below, above),
+        yerr=(below, above) if look.marker else None,
         color=look.colour,
         marker=look.marker or None,
         markersize=3.6,
         linestyle=style,
-        linewidth=1.3,
+        linewidth=1.3 if look.marker else 0.8,
         elinewidth=0.8,
         label=label,
     )
