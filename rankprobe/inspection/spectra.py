@@ -28,8 +28,7 @@ def product_spectrum(B: ArrayLike, A: ArrayLike) -> Values:
     right = _matrix(A).T
     if left.shape[1] == 0:
         return np.zeros(0)
-    core = np.linalg.qr(left, mode="r") @ np.linalg.qr(right, mode="r").T
-    return np.linalg.svd(core, compute_uv=False)
+    return np.linalg.svd(_triangle(left) @ _triangle(right).T, compute_uv=False)
 
 
 def stable_rank(singular: ArrayLike) -> float:
@@ -136,3 +135,8 @@ class Decomposition:
 def _matrix(values: ArrayLike) -> Values:
     array = np.asarray(values, dtype=np.float64)
     return array.reshape(len(array), -1) if array.size else array.reshape(len(array), 0)
+
+
+def _triangle(matrix: Values) -> Values:
+    """R of the decomposition into Q of orthonormal columns and a triangular R."""
+    return np.asarray(np.linalg.qr(matrix, mode="r"))

@@ -80,7 +80,7 @@ def adapters_alone() -> Inspection:
 
 INSPECTIONS = {
     "usual": inspection(),
-    "deep": inspection([f"encoder.layers.{k}.self_attn.out_proj" for k in range(24)]),
+    "deep": inspection([f"encoder.layers.{k}.self_attn.out_proj" for k in range(9)]),
     "adapters alone": adapters_alone(),
     "one repeat": inspection(repeats=1),
     "one rank": inspection(ranks=[2]),
