@@ -157,6 +157,16 @@ def _parser() -> argparse.ArgumentParser:
         reading.add_argument("-o", "--out", type=Path, default=Path(default), metavar="FILE")
         reading.set_defaults(command=commands.figure if name == "figure" else commands.report)
 
+    inspect = kinds.add_parser("inspect", help="say what adapters and full training learned")
+    inspect.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    inspect.add_argument(
+        "--data", type=Path, metavar="FILE", help="the dataset.yaml that was measured"
+    )
+    inspect.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    inspect.add_argument("--trust", action="store_true", help="let its settings run code of yours")
+    inspect.add_argument("--json", action="store_true", help="print the numbers as JSON alone")
+    inspect.set_defaults(command=commands.inspect)
+
     calibrate = kinds.add_parser("calibrate", help="plant tasks of known rank, and find them")
     calibrate.add_argument(
         "--out", type=Path, default=Path("runs/calibration"), metavar="DIR", help="its folder"

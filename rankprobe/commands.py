@@ -123,6 +123,24 @@ def report(options: argparse.Namespace) -> None:
     print(write_report(load_results(options.results), options.out))
 
 
+def inspect(options: argparse.Namespace) -> None:
+    """Say what the adapters and full training of a run learned."""
+    from rankprobe.inspection.run import inspect_run
+    from rankprobe.reporting.folder import write_inspection
+    from rankprobe.result_file import load_result
+
+    found = inspect_run(options.run, data=options.data, device=options.device, trust=options.trust)
+    folder = write_inspection(load_result(options.run), found)
+    if options.json:
+        sys.stdout.write(found.to_json())
+        return
+    from rankprobe.reporting.inspection import inspection_summary
+    from rankprobe.reporting.wording import clean
+
+    _print(inspection_summary(found))
+    print(f"\nwritten  {clean(folder)}: inspection.json, inspection.png, report.html")
+
+
 def compare(options: argparse.Namespace) -> None:
     """Compare the minimal ranks of tasks."""
     from rankprobe.api import compare

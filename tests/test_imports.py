@@ -15,6 +15,7 @@ PACKAGE = Path(rankprobe.__file__).parent
 ALLOWED = {
     "errors": set(),
     "records": {
+        "errors",
         "result_file",
         "grid_file",
         "reporting",
@@ -33,6 +34,16 @@ ALLOWED = {
         "records",
         "reporting",
         "statistics",
+    },
+    "inspection": {  # it builds the network of a run again, and scores what is left of it
+        "config",
+        "data",
+        "errors",
+        "lowrank",
+        "records",
+        "result_file",
+        "search",
+        "training",
     },
     "planning": {  # it asks the check of a dataset.yaml for time and memory
         "config",
@@ -89,6 +100,7 @@ def test_nothing_imports_the_calibration_but_the_command() -> None:
         "import rankprobe",
         "import rankprobe.cli",
         "import rankprobe.reporting.folder, rankprobe.reporting.tables",
+        "import rankprobe.reporting.inspection, rankprobe.inspection.spectra",
         "import rankprobe.statistics.reading",
         "import rankprobe.config",
         "import rankprobe.calibration.report",
