@@ -41,6 +41,8 @@ def measure(options: argparse.Namespace) -> None:
     from rankprobe.reporting.tables import summary
 
     _print(summary(result))
+    if words := result.provenance.get("weights"):
+        _print(f"\nnote  {words}")
 
 
 def check(options: argparse.Namespace) -> None:

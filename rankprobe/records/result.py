@@ -37,7 +37,8 @@ class Result:
         floor: ``none``, ``chance`` or ``head``.
         floor_score: Score of the floor, in the metric's units.
         chance_score: Score of chance, always shown.
-        head_score: Mean score of rank 0 (scaffold frozen, head alone trained).
+        head_score: Mean score of rank 0 (scaffold frozen, no adapter: trained is
+            what every rank trains in full, the head and, where settings say so, embeddings).
         higher_is_better: Direction of the metric.
         members: Counts of ``trained`` and ``failed`` members.
         baseline: Full training.

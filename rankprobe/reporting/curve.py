@@ -254,7 +254,7 @@ def _edge_labels(result: Result) -> list[EdgeLabel]:
         words = "\n".join(textwrap.wrap(target_words(result), 24)) + "\n"
         named.append((words, target_score(result), VERMILLION))
     if result.head_score is not None:
-        named.append(("head alone\n(rank 0)", result.head_score, GREY))
+        named.append(("no adapter\n(rank 0)", result.head_score, GREY))
     named.append(("chance", result.chance_score, GREY))
     return [
         EdgeLabel(score, f"{words} {score_text(result, score, digits=3)}".replace("\n ", "\n"), ink)

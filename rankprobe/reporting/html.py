@@ -138,7 +138,7 @@ def _section(result: Result, curve_png: bytes, rates_png: bytes) -> str:
         _picture(curve_png, f"{curve_caption} {line}.", curve_caption),
         f"<h2>Scores by rank</h2>{_scores(result)}",
         _soft(
-            "head: scaffold frozen, only the head trained (rank 0). full: every weight trained. "
+            f"head: scaffold frozen, {_at_rank_zero(result)} (rank 0). full: every weight trained. "
             f"Recovery is counted from {_floor(result)}. A star refers to the notes above."
         ),
         f"<h2>Targets</h2>{_pairs(targets)}" if targets else "",
@@ -263,6 +263,13 @@ def _cost(result: Result) -> dict[str, str]:
         )
         for name, value in result.cost.items()
     }
+
+
+def _at_rank_zero(result: Result) -> str:
+    beside = result.scope.get("in_full_beside_head")
+    return (
+        f"trained is the head, and in full {clean(beside)}" if beside else "only the head trained"
+    )
 
 
 def _floor(result: Result) -> str:

@@ -76,6 +76,7 @@ def _network(result: Result) -> str:
             "architecture": "the network was",
             "scaffold": "its frozen weights:",
             "adapter": "adapters:",
+            "in_full_beside_head": "beside the head every rank, rank 0 included, trained in full",
         },
     )
     return _sentence("; ".join(parts))

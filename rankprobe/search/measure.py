@@ -15,23 +15,25 @@ import torch
 
 import rankprobe
 from rankprobe.checkout import commit
-from rankprobe.config import TaskConfig, TrainingConfig
+from rankprobe.config import TaskConfig
 from rankprobe.data.task import Task
 from rankprobe.errors import ConfigError, Problem, StoreError
-from rankprobe.lowrank.scaffold import SPEC_VERSION, Scaffold
+from rankprobe.lowrank.scaffold import SPEC_VERSION
 from rankprobe.records import Result, TaskSummary
-from rankprobe.search.backbone import architecture
 from rankprobe.search.driver import Driver
 from rankprobe.search.executor import Cluster, Executor, InProcess, Workers
 from rankprobe.search.laboratory import Laboratory, Progress
 from rankprobe.search.lora import lora_advice
 from rankprobe.search.own_network import output_shape
+from rankprobe.search.scope import scope_of
 from rankprobe.search.setup import Setup, prepare, threads
 from rankprobe.search.store import Store
+from rankprobe.search.trained import KEPT_BYTES
 from rankprobe.statistics.metrics import METRICS
 from rankprobe.statistics.reading import read_evidence
 
 _MEMBERS = 150  # trainings of a usual measurement
+_BASELINES = 20  # of these
 _FILES = 8_000_000  # bytes of record, figures and report
 
 
@@ -59,6 +61,7 @@ def measure_task(
     storage: str | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
+    keep: bool = True,
 ) -> Result:
     """Measure a task, going on from whatever the folder already holds.
 
@@ -72,6 +75,7 @@ def measure_task(
         storage: URL of an Optuna storage; by default a file in the folder.
         fresh: Throw away what the folder holds.
         progress: Told what happens.
+        keep: Whether trained tensors stay in the folder.
 
     Raises:
         ConfigError, DataError, StoreError: Found wrong before training starts.
@@ -82,6 +86,8 @@ def measure_task(
     if storage is not None and folder is None:
         raise ConfigError("a storage keeps no predictions: give a run folder too, as `out`")
     setup = prepare(config, task, device=device)
+    if keep and folder is not None:
+        setup.bench.keep = KEPT_BYTES
     _check_room(folder, setup)
     with Store(folder, setup.identity, url=storage, fresh=fresh) as store:
         runner = _executor(setup, workers, executor)
@@ -113,7 +119,7 @@ def _check_room(folder: Path | None, setup: Setup) -> None:
     if folder is None:
         return
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    need = bytes_needed(setup.bench.task)
+    need = bytes_needed(setup.bench.task) + _bytes_kept(setup)
     free = shutil.disk_usage(there).free
     if free < need:
         raise StoreError(
@@ -127,6 +133,15 @@ def bytes_needed(task: Task) -> int:
     # Of a text its loss and its length are kept, whatever the vocabulary.
     numbers = 2 if task.objective == "next_token" else math.prod(output_shape(task))
     return _FILES + _MEMBERS * 4 * len(task.test) * numbers
+
+
+def _bytes_kept(setup: Setup) -> int:
+    """Room that trained tensors take until rates are chosen, roughly."""
+    if not setup.bench.keep:
+        return 0
+    baseline, adapter = (4 * setup.trainable(rank) for rank in (None, min(8, setup.largest)))
+    counted = ((_BASELINES, baseline), (_MEMBERS - _BASELINES, adapter))
+    return sum(count * size for count, size in counted if size <= setup.bench.keep)
 
 
 def _executor(setup: Setup, workers: int | None, address: str | None) -> Executor:
@@ -188,8 +203,8 @@ def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | Non
             "members": len(runs),
             "steps": sum(setup.bench.steps(run.member) for run in runs),
         },
-        scope=_scope(config, setup, driver),
-        provenance=_provenance(config, setup),
+        scope=scope_of(config, setup, epochs=driver.epochs),
+        provenance=_provenance(config, setup, driver),
         epsilon=config.search.epsilon,
         design=driver.design,
         lora=lora_advice(
@@ -203,75 +218,7 @@ def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | Non
     )
 
 
-def _scope(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, Any]:
-    """What the number is relative to."""
-    backbone, training = config.backbone, config.training
-    scale = backbone.weight_scale
-    scale_words = "1/sqrt(fan-in)" if scale == "fan_in" else f"{scale:g}"
-    others = config.search.scaffolds - 1
-    seeds = f"seed {backbone.seed}" + (f" and {others} drawn from it" if others else "")
-    drawn = f"{backbone.weights}, standard deviation {scale_words}, {seeds}"
-    return {
-        "split": setup.bench.task.division,
-        "architecture": architecture(backbone, setup.bench.task, setup.bench.backbone),
-        "scaffold": _scaffold_words(setup.bench.protocol.scaffold, drawn),
-        "adapter": ", ".join(
-            f"{k} {_word(v)}" for k, v in config.adapter.model_dump(exclude_none=True).items()
-        ),
-        "optimizer": _optimizer(training),
-        "learning_rate": learning_rate_words(training.model_dump()["learning_rate"]),
-        "epochs": driver.epochs,
-        "largest_useful_rank": setup.largest,
-        "repeats": config.search.repeats,
-        "seed": config.seed,
-    }
-
-
-def _scaffold_words(scaffold: Scaffold, drawn: str) -> str:
-    """What is frozen; ``drawn`` says how random weights are made."""
-    if scaffold.init == "scaffold":
-        return drawn
-    kept = "the weights that the network came with, frozen"
-    return (
-        kept
-        if scaffold.init == "pretrained"
-        else (f"{kept}, but in {', '.join(scaffold.random)}: {drawn}")
-    )
-
-
-def _optimizer(training: TrainingConfig) -> str:
-    words = [training.optimizer, f"{training.schedule} schedule"]
-    if training.schedule == "exponential":
-        words[-1] += f" of {training.decay:g} an epoch"
-    if training.warmup:
-        words.append(f"warm-up over {training.warmup:.0%} of the steps")
-    words += [f"weight decay {training.weight_decay:g}", f"batch {training.batch_size}"]
-    if training.clip is not None:
-        words.append(f"gradients clipped at {training.clip:g}")
-    if training.class_weights != "none":
-        words.append(f"classes weighted: {_word(training.class_weights)}")
-    return ", ".join(words)
-
-
-def learning_rate_words(given: Any) -> str:
-    """How learning rates were chosen, of the setting as it was given."""
-    if given == "tuned":
-        return "tuned for every rank and for full training"
-    several = isinstance(given, dict) and any(isinstance(v, tuple) for v in given.values())
-    return f"{'tuned over' if several else 'fixed:'} {_word(given)}"
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_word(item)}" for key, item in value.items())
-    if isinstance(value, tuple):
-        return " ".join(map(_word, value))
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _provenance(config: TaskConfig, setup: Setup) -> dict[str, Any]:
+def _provenance(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, Any]:
     return {
         "rankprobe": rankprobe.__version__,
         **({"commit": made_by} if (made_by := commit()) else {}),
@@ -284,4 +231,23 @@ def _provenance(config: TaskConfig, setup: Setup) -> dict[str, Any]:
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "configuration": config.model_dump(mode="json"),
         **({"network": dict(setup.network)} if setup.network else {}),
+        **({"weights": words} if (words := _not_kept(setup, driver)) else {}),
     }
+
+
+def _not_kept(setup: Setup, driver: Driver) -> str:
+    """Whose trained tensors were too large to keep, in one sentence; nothing if all are there."""
+    if not setup.bench.keep:
+        return ""
+    sizes = {rank: 4 * setup.trainable(rank) for rank in driver.tuned}
+    large = {rank: size for rank, size in sizes.items() if size > setup.bench.keep}
+    if not large:
+        return ""
+    names = ["full training" if rank is None else f"rank {rank}" for rank in large]
+    least, most = min(large.values()) / 1e6, max(large.values()) / 1e6
+    span = f"{least:,.0f} to {most:,.0f}" if len(large) > 1 else f"{most:,.0f}"
+    return (
+        f"the trained tensors of {', '.join(names)} were not kept: they take {span} MB a "
+        f"training, and the limit is {setup.bench.keep / 1e6:,.0f} MB; measure a smaller network "
+        "to have them"
+    )

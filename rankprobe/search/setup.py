@@ -13,7 +13,14 @@ import torch
 from rankprobe.config import TaskConfig
 from rankprobe.data.task import Task
 from rankprobe.errors import ConfigError, Problem
-from rankprobe.lowrank import Adapter, Scaffold, attach, largest_useful_rank
+from rankprobe.lowrank import (
+    Adapter,
+    Scaffold,
+    attach,
+    count_trainable,
+    largest_useful_rank,
+    trained_in_full,
+)
 from rankprobe.search.backbone import built_backbone, given_network
 from rankprobe.search.bench import Bench
 from rankprobe.search.driver import Search
@@ -37,6 +44,7 @@ class Setup:
         identity: Everything that decides a member's result, but the member.
         largest: Largest useful rank.
         network: What a network that comes from outside is.
+        in_full: Parameters by name that every adapter trains in full beside the head.
     """
 
     bench: Bench
@@ -44,6 +52,7 @@ class Setup:
     identity: Mapping[str, Any]
     largest: int
     network: Mapping[str, Any] = field(default_factory=dict)
+    in_full: Mapping[str, int] = field(default_factory=dict)
     _trainable: dict[int | None, int] = field(default_factory=dict, repr=False)
 
     def trainable(self, rank: int | None) -> int:
@@ -102,12 +111,16 @@ def prepare(config: TaskConfig, task: Task, *, device: str = "auto") -> Setup:
     largest = largest_useful_rank(backbone, adapter)
     if protocol.scaffold.init == "mixed":  # names in `random` that no layer has
         attach(backbone, rank=1, adapter=adapter, scaffold=protocol.scaffold)
-    with_head = trainable_parameters(backbone, 0, adapter) > 0
+    beside = attach(backbone, rank=0, adapter=adapter)
+    in_full = {name: beside.get_parameter(name).numel() for name in trained_in_full(beside)}
+    with_head = count_trainable(beside) > 0
     search = _search(config, largest, with_head=with_head)
     network = given_network(config, backbone)
     identity = _identity(config, task) | ({"network": network["hash"]} if network else {})
+    if in_full:  # rank 0 was the head alone before
+        identity["rank_zero"] = "what is trained in full"
     bench = Bench(backbone, task, protocol, _code(config))
-    return Setup(bench, search, identity, largest, network)
+    return Setup(bench, search, identity, largest, network, in_full)
 
 
 def _code(config: TaskConfig) -> UserCode | None:

@@ -105,9 +105,7 @@ class _Unscored:
 
 
 def _built(bench: Bench, data: TrainingData, members: Sequence[Member]) -> Cohort:
-    return build_cohort(
-        bench.backbone, members, bench.protocol, data.train_x[:2], dtype=data.dtype
-    )
+    return build_cohort(bench.backbone, members, bench.protocol, data.train_x[:2], dtype=data.dtype)
 
 
 def _forked(bench: Bench) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 import torch
@@ -85,6 +85,7 @@ def train(
     protocol: TrainingProtocol,
     score: Scorer,
     tick: Callable[[int], None] | None = None,
+    keep: int = 0,
 ) -> tuple[Run, ...]:
     """Train members together and score them; the runs come in the order of the members.
 
@@ -97,6 +98,7 @@ def train(
         score: Turns outputs into the metric.
         tick: Called with the number of member-steps done, every few steps; what lack of memory
             makes be done again is counted once.
+        keep: Largest size in bytes of trained tensors that come back with a run.
 
     Raises:
         TrainingError: Members that cannot be trained together; or a failure while training,
@@ -105,13 +107,13 @@ def train(
     _one_cohort(members, backbone, data.train_x[:32])
     told = _Told(tick)
     try:
-        return _together(members, backbone, data, protocol, score, told)
+        return _together(members, backbone, data, protocol, score, told, keep)
     except (RuntimeError, MemoryError) as error:
         if len(members) == 1 or not out_of_memory(error):
             raise TrainingError(f"{_names(members)}: {error}") from error
     # Past the error, which holds on to all that the cohort held.
     told.again = told.steps
-    return _halves(members, backbone, data, protocol, score, told)
+    return _halves(members, backbone, data, protocol, score, told, keep)
 
 
 @dataclass
@@ -143,6 +145,7 @@ def _together(
     protocol: TrainingProtocol,
     score: Scorer,
     tick: Callable[[int], None],
+    keep: int,
 ) -> tuple[Run, ...]:
     start = time.perf_counter()
     with torch.random.fork_rng(devices_of(data.train_x.device)):
@@ -150,7 +153,7 @@ def _together(
         history = fit(cohort, data, protocol, score, epochs=members[0].epochs, tick=tick)
         tests = evaluated(cohort, data, score, "test")
     seconds = (time.perf_counter() - start) / len(members)
-    return tuple(
+    runs = (
         _run(
             member,
             [(epoch, scores[index]) for epoch, scores in history],
@@ -160,17 +163,29 @@ def _together(
         )
         for index, member in enumerate(members)
     )
+    return tuple(
+        replace(run, tensors=cohort.tensors(index))
+        if run.status == "finished" and cohort.kept_bytes(index) <= keep
+        else run
+        for index, run in enumerate(runs)
+    )
 
 
 def _halves(members: Sequence[Member], *others: Any) -> tuple[Run, ...]:
     """Train what did not fit into memory in two cohorts: results do not depend on company."""
-    backbone, data, protocol, score, tick = others
+    backbone, data, protocol, score, tick, keep = others
     middle = len(members) // 2
     return tuple(
         run
         for half in (members[:middle], members[middle:])
         for run in train(
-            half, backbone=backbone, data=data, protocol=protocol, score=score, tick=tick
+            half,
+            backbone=backbone,
+            data=data,
+            protocol=protocol,
+            score=score,
+            tick=tick,
+            keep=keep,
         )
     )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch._C._functorch import (
     _add_batch_dim,
@@ -23,7 +24,7 @@ from rankprobe.lowrank import (
     full_starts,
     initial_state,
     reinitialised,
-    trains_in_full,
+    trained_in_full,
 )
 from rankprobe.lowrank.attention import FoldedAttention
 from rankprobe.lowrank.plain import for_cohorts, put_channels_last, statistics
@@ -87,6 +88,7 @@ class Cohort:
     ) -> None:
         self.size, self.repeats = len(trained), tuple(repeats)
         self.trainable = [sum(value.numel() for value in state.values()) for state in trained]
+        self._shapes = [{name: value.shape for name, value in state.items()} for state in trained]
         self.module = module.to(example.device, dtype).requires_grad_(False).train()
         like = torch.empty(0, dtype=dtype, device=example.device)
         self.stacks = {
@@ -136,6 +138,21 @@ class Cohort:
             )
         seed_all(seed, x.device)
         return self._together(x, apart=apart)
+
+    def kept_bytes(self, index: int) -> int:
+        """Bytes of what `tensors` returns, nearly: running statistics are left out."""
+        return 4 * self.trainable[index]
+
+    def tensors(self, index: int) -> dict[str, NDArray[Any]]:
+        """What training made of a member: trained tensors without padding, and statistics."""
+        found: dict[str, NDArray[Any]] = {}
+        for name, shape in self._shapes[index].items():
+            own = self.stacks[name].detach()[index][tuple(slice(size) for size in shape)]
+            found[name] = own.to("cpu", torch.float32).contiguous().numpy().copy()
+        for name, stack in self.statistics.items():
+            own = stack[index].detach().cpu()
+            found[name] = (own.float() if own.is_floating_point() else own).numpy().copy()
+        return found
 
     def update(self, factor: float) -> None:
         """One optimiser step at ``factor`` times every member's peak rate."""
@@ -259,7 +276,7 @@ def build_cohort(
     if ranks:
         module = attach(backbone, rank=max(ranks), adapter=protocol.adapter, scaffold=scaffold)
         module = fuse(for_cohorts(module))
-        needed = repeats if trains_in_full(module) else []
+        needed = repeats if trained_in_full(module) else []
         full = full_starts(backbone, seed=protocol.seed, repeats=needed, scaffold=scaffold)
         states = [
             initial_state(module, rank, seed=protocol.seed, repeat=repeat, full=full.get(repeat))

@@ -56,7 +56,9 @@ class TestEveryNetwork:
 
     def test_baselines(self, name: str) -> None:
         settings = protocol()
-        assert built(CASES[name], BASELINES, settings).one_by_one != CASES[name].vmap_trains_in_full
+        assert (
+            built(CASES[name], BASELINES, settings).one_by_one != CASES[name].vmap_trained_in_full
+        )
         assert_equals_solo(CASES[name], BASELINES, settings)
 
     def test_dora_biases_kaiming_and_embeddings(self, name: str) -> None:
