@@ -194,11 +194,32 @@ def _task_options(parser: argparse.ArgumentParser) -> None:
 def _complain(error: RankprobeError, status: int) -> int:
     problems = error.problems if isinstance(error, ConfigError) else ()
     if len(problems) > 1:
-        print(f"rankprobe: {len(problems)} problems:", file=sys.stderr)
-        print("\n".join(f"  {problem}" for problem in problems), file=sys.stderr)
+        text = "\n".join(f"  {problem}" for problem in problems)
+        text = f"rankprobe: {len(problems)} problems:\n{text}"
     else:
-        print(f"rankprobe: {error}", file=sys.stderr)
+        text = f"rankprobe: {error}"
+    print(_wrapped(text) if sys.stderr.isatty() else text, file=sys.stderr)
     return status
+
+
+def _wrapped(text: str) -> str:
+    """Lines of at most 80 columns, or those of the terminal; what goes on is indented."""
+    import shutil
+    import textwrap
+
+    width = min(80, shutil.get_terminal_size().columns)
+    lines = []
+    for line in text.splitlines():
+        indent = line[: len(line) - len(line.lstrip())]
+        lines += textwrap.wrap(
+            line,
+            width,
+            subsequent_indent=f"{indent}    ",
+            break_long_words=False,  # a path can still be copied
+            break_on_hyphens=False,
+            replace_whitespace=False,
+        ) or [""]
+    return "\n".join(lines)
 
 
 class _Parser(argparse.ArgumentParser):
