@@ -169,7 +169,7 @@ def transition(options: argparse.Namespace) -> None:
     from rankprobe.readings import transition
 
     found = transition(options.static, options.resampled, share=options.share)
-    _show(found, options, "transition")
+    _show_reading(found, options, "transition")
 
 
 def capacity(options: argparse.Namespace) -> None:
