@@ -151,9 +151,7 @@ def _cohort(
     cohort.turns = Turns(
         cohort.module,
         ScaffoldUse(resample="step", count=len(scaffolds)),
-        lambda index: attach(
-            backbone, rank=1, adapter=protocol.adapter, scaffold=scaffolds[index]
-        ),
+        lambda index: attach(backbone, rank=1, adapter=protocol.adapter, scaffold=scaffolds[index]),
     )
     return cohort
 
