@@ -23,8 +23,12 @@ from rankprobe.errors import (
     StoreError,
     TrainingError,
 )
+from rankprobe.readings import capacity, transition
 from rankprobe.records import Result
+from rankprobe.records.capacity import Capacity
 from rankprobe.records.comparison import Comparison
+from rankprobe.records.grid import Grid
+from rankprobe.records.transition import Transition
 from rankprobe.result_file import load_result
 
 if TYPE_CHECKING:
@@ -35,18 +39,23 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ArtifactError",
+    "Capacity",
     "Comparison",
     "ConfigError",
     "DataError",
+    "Grid",
     "RankprobeError",
     "Result",
     "StoreError",
     "TrainingError",
+    "Transition",
+    "capacity",
     "compare",
     "load",
     "load_result",
     "measure",
     "merge",
+    "transition",
 ]
 
 _WITH_TORCH = {"load": "reading", "merge": "merging"}
