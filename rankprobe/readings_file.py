@@ -81,8 +81,8 @@ def _opened(text: str, what: str, schema: int) -> dict[str, Any]:
 
 
 def _point(data: dict[str, Any]) -> TransitionPoint:
-    intervals = {key: _interval(data.pop(key)) for key in ("static", "resampled", "share")}
-    return TransitionPoint(**data, **intervals)
+    intervals = {key: _interval(data[key]) for key in ("static", "resampled", "share")}
+    return TransitionPoint(**{**data, **intervals})
 
 
 def _interval(data: dict[str, float | None]) -> Interval:
