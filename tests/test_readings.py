@@ -27,8 +27,10 @@ def configured(result: Result, **sections: Any) -> Result:
     configuration = TaskConfig().model_dump(mode="json")
     for section, values in sections.items():
         settings = configuration.get(section)
-        both = isinstance(values, dict) and isinstance(settings, dict)
-        configuration[section] = {**settings, **values} if both else values
+        if isinstance(values, dict) and isinstance(settings, dict):
+            configuration[section] = {**settings, **values}
+        else:
+            configuration[section] = values
     return replace(result, provenance={"configuration": configuration})
 
 
