@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, FiniteFloat
@@ -13,6 +14,33 @@ Dropout = Annotated[
     FiniteFloat, Field(ge=0, lt=1, description="a number from 0 up to, not including, 1")
 ]
 
+
+Weights = Literal[
+    "normal",
+    "truncated_normal",
+    "uniform",
+    "orthogonal",
+    "kaiming_normal",
+    "kaiming_uniform",
+    "xavier_normal",
+    "xavier_uniform",
+    "spectral_radius",
+    "cauchy",
+    "laplace",
+    "student_t",
+    "gaussian_mixture",
+    "sparse_normal",
+    "sparse_erdos_renyi",
+    "beta",
+    "exponential",
+    "normal_16bit",
+    "normal_8bit",
+    "normal_4bit",
+    "normal_2bit",
+    "binary",
+]
+WEIGHTS: tuple[str, ...] = get_args(Weights)
+"""Families of random weights; see `rankprobe.lowrank.families`, which imports NumPy."""
 
 WIDTHS = {
     "tiny": (128, 64),
@@ -33,18 +61,26 @@ class AnyBackbone(Model):
 
     ``init: scaffold`` makes every weight from the seed; ``pretrained`` keeps the weights that the
     network comes with as the scaffold; ``mixed`` keeps them but for the layers that ``random``
-    names.
+    names. ``weight_scale: fan_in`` gives weights the standard deviation 1/sqrt(fan-in), but to
+    families that are a scale (orthogonal, Kaiming, Xavier, spectral radius) their own; ``family``
+    gives the others the scale that they were published with, where there is one.
     """
 
     family: str = ""
     seed: Seed = Field(default=42, description=SEED)
-    weights: Literal["normal", "uniform", "binary"] = "normal"
-    weight_scale: Literal["fan_in"] | Positive = Field(
-        default="fan_in", description="fan_in, or a standard deviation above 0"
+    weights: Weights = "normal"
+    weight_scale: Literal["fan_in", "family"] | Positive = Field(
+        default="fan_in", description="fan_in, family, or a standard deviation above 0"
     )
 
 
-class MlpConfig(AnyBackbone):
+class BuiltBackbone(AnyBackbone):
+    """A family of ours: ``size`` multiplies all its widths, see `sized`."""
+
+    size: Positive = Field(default=1.0, description="a number above 0")
+
+
+class MlpConfig(BuiltBackbone):
     """Linear layers; see `rankprobe.backbones.mlp`."""
 
     family: Literal["mlp"] = "mlp"
@@ -56,7 +92,7 @@ class MlpConfig(AnyBackbone):
     dropout: Dropout = 0.1
 
 
-class CnnConfig(AnyBackbone):
+class CnnConfig(BuiltBackbone):
     """Plain or residual convolutions; see `rankprobe.backbones.cnn`."""
 
     family: Literal["cnn"] = "cnn"
@@ -65,7 +101,7 @@ class CnnConfig(AnyBackbone):
     residual: bool = Field(default=False, description=SWITCH)
 
 
-class CfcConfig(AnyBackbone):
+class CfcConfig(BuiltBackbone):
     """Closed-form continuous-time network; see `rankprobe.backbones.cfc`."""
 
     family: Literal["cfc"] = "cfc"
@@ -75,7 +111,7 @@ class CfcConfig(AnyBackbone):
     dropout: Dropout = 0.0
 
 
-class GinConfig(AnyBackbone):
+class GinConfig(BuiltBackbone):
     """Graph isomorphism network with bond features; see `rankprobe.backbones.gin`."""
 
     family: Literal["gin"] = "gin"
@@ -85,7 +121,7 @@ class GinConfig(AnyBackbone):
     residual: bool = Field(default=True, description=SWITCH)
 
 
-class GcnConfig(AnyBackbone):
+class GcnConfig(BuiltBackbone):
     """Graph convolutional network; see `rankprobe.backbones.gcn`."""
 
     family: Literal["gcn"] = "gcn"
@@ -94,7 +130,7 @@ class GcnConfig(AnyBackbone):
     dropout: Dropout = 0.5
 
 
-class TransformerConfig(AnyBackbone):
+class TransformerConfig(BuiltBackbone):
     """Transformer encoder over tokens; see `rankprobe.backbones.transformer`."""
 
     family: Literal["transformer"] = "transformer"
@@ -106,7 +142,7 @@ class TransformerConfig(AnyBackbone):
     norm: Literal["pre", "post"] = "pre"
 
 
-class VitConfig(AnyBackbone):
+class VitConfig(BuiltBackbone):
     """Vision transformer; see `rankprobe.backbones.vit`."""
 
     family: Literal["vit"] = "vit"
@@ -119,7 +155,7 @@ class VitConfig(AnyBackbone):
     pool: Literal["class", "mean"] = "class"
 
 
-class LlamaConfig(AnyBackbone):
+class LlamaConfig(BuiltBackbone):
     """Causal language model; see `rankprobe.backbones.llama`."""
 
     family: Literal["llama"] = "llama"
@@ -129,7 +165,7 @@ class LlamaConfig(AnyBackbone):
     feedforward: Count = Field(default=344, description=COUNT)
 
 
-class DecisionTransformerConfig(AnyBackbone):
+class DecisionTransformerConfig(BuiltBackbone):
     """Decision Transformer; see `rankprobe.backbones.decision_transformer`."""
 
     family: Literal["decision_transformer"] = "decision_transformer"
@@ -178,3 +214,24 @@ BackboneConfig = Annotated[
     Field(discriminator="family"),
 ]
 FAMILIES: tuple[type[AnyBackbone], ...] = get_args(get_args(BackboneConfig)[0])
+
+_WIDTHS = ("hidden", "width", "feedforward", "backbone_units")
+
+
+def sized(settings: BuiltBackbone) -> dict[str, Any]:
+    """The widths of a family times its ``size``, those that it has.
+
+    They are rounded to the nearest whole number, at least 1; the width of a position to the nearest
+    that the heads divide, evenly where the family needs it (a rotary attention turns pairs).
+    """
+    widths = {key: getattr(settings, key) for key in _WIDTHS if hasattr(settings, key)}
+    heads = getattr(settings, "heads", 1) * (2 if settings.family == "llama" else 1)
+    unit = {"width": heads}
+    return {key: _scaled(value, settings.size, unit.get(key, 1)) for key, value in widths.items()}
+
+
+def _scaled(widths: Any, size: float, unit: int) -> Any:
+    if isinstance(widths, tuple):
+        return tuple(_scaled(width, size, unit) for width in widths)
+    # A size of 1 leaves a width as it is: one that the heads do not divide is refused, not mended.
+    return widths if size == 1 else unit * max(1, math.floor(widths * size / unit + 0.5))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -24,7 +26,8 @@ class LowRankLinear(LowRankLayer):
     A (r, d_in) Kaiming-uniform at the start, B (d_out, r) zero, beta one scalar that starts
     at 1 (Hazan et al., arXiv:2604.08749). With ``dora`` the rows of the merged matrix
     ``V = beta W + scaling B A`` are normalised and scaled by a trained magnitude (d_out,)
-    that starts at the norms of W's rows (arXiv:2402.09353).
+    that starts at the norms of W's rows (arXiv:2402.09353). With ``layer_norm`` LayerNorm is over
+    the sum of both paths, before a bias; with ``residual``, and d_out = d_in, x is added last.
 
     Args:
         name: Name of the layer in its network; keys the scaffold and the initial values.
@@ -67,18 +70,18 @@ class LowRankLinear(LowRankLayer):
     @property
     def small(self) -> bool:
         """Whether a cohort had better make the merged matrices than multiply factor by factor."""
-        return self.magnitude is None and self.weight.numel() <= SMALL_LAYER
+        return self.magnitude is None and math.prod(self.shape) <= SMALL_LAYER
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs, (batch, ..., d_out), of inputs, (batch, ..., d_in)."""
         if self.whole is not None:
             h = F.linear(x, self.whole)
         elif self.magnitude is None:
-            h = low_rank_product(x, self.weight, self.A, self.B, self.beta, self.scaling)
+            h = low_rank_product(x, self.frozen, self.A, self.B, self.beta, self.scaling)
         else:
             merged = self.merged()
             h = F.linear(x, merged) * (self.magnitude / merged.norm(dim=1))
         if self.norm is not None:
             h = self.norm(h)
         bias = self.offset if self.bias is None else self.bias
-        return h if bias is None else h + bias
+        return self.around(x, h if bias is None else h + bias)

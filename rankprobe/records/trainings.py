@@ -16,7 +16,8 @@ class Member:
     """One training: a rank, a learning rate, a repeat and a scaffold.
 
     Attributes:
-        rank: Adapter rank; 0 trains the head alone; ``None`` is the baseline (every weight).
+        rank: Adapter rank; 0 trains what is trained beside adapters, the head; ``None`` is the
+            baseline (every weight).
         learning_rate: Peak learning rate.
         repeat: Index of the repeat: initialisation, data order and dropout masks.
         epochs: Passes over the training split.

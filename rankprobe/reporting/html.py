@@ -9,10 +9,11 @@ from typing import Any
 from rankprobe.records import MinimalRank, Result
 from rankprobe.reporting.facts import all_targets, counts_line, flatten, lora_lines
 from rankprobe.reporting.methods import REFERENCE, methods_paragraph
-from rankprobe.reporting.page import grid as _grid
 from rankprobe.reporting.page import notes as _notes
+from rankprobe.reporting.page import pairs as _pairs
 from rankprobe.reporting.page import picture as _picture
 from rankprobe.reporting.page import soft as _soft
+from rankprobe.reporting.page import table as _table
 from rankprobe.reporting.tables import header, is_answer, rows
 from rankprobe.reporting.trust import (
     design_line,
@@ -79,7 +80,7 @@ def report_html(result: Result, *, curve_png: bytes, rates_png: bytes, learned: 
     Returns:
         HTML that loads nothing and runs nothing.
     """
-    return _page(headline(result), _section(result, curve_png, rates_png, learned))
+    return page_html(headline(result), _section(result, curve_png, rates_png, learned))
 
 
 def reports_html(
@@ -117,10 +118,11 @@ def reports_html(
             results, pictures, learned or [""] * len(results), strict=True
         )
     )
-    return _page(title, overview + "".join(sections))
+    return page_html(title, overview + "".join(sections))
 
 
-def _page(title: str, body: str) -> str:
+def page_html(title: str, body: str) -> str:
+    """A page that needs nothing but itself; ``body`` is HTML."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -146,7 +148,7 @@ def _section(result: Result, curve_png: bytes, rates_png: bytes, learned: str) -
         _picture(curve_png, f"{curve_caption} {line}.", curve_caption),
         f"<h2>Scores by rank</h2>{_scores(result)}",
         _soft(
-            "head: scaffold frozen, only the head trained (rank 0). full: every weight trained. "
+            f"head: scaffold frozen, {_at_rank_zero(result)} (rank 0). full: every weight trained. "
             f"Recovery is counted from {_floor(result)}. A star refers to the notes above."
         ),
         f"<h2>Targets</h2>{_pairs(targets)}" if targets else "",
@@ -187,7 +189,7 @@ def _answer_with_parameters(minimal: MinimalRank) -> str:
 
 def _scores(result: Result) -> str:
     lines = [(row, is_answer(result, row)) for row in rows(result)]
-    return _grid(header(result), lines)
+    return _table(header(result), lines)
 
 
 def _checks(result: Result) -> str:
@@ -199,7 +201,7 @@ def _checks(result: Result) -> str:
     if any(point.p_value is not None for point in result.points):
         columns["p of non-inferiority"] = [p_text(point.p_value) for point in result.points]
     lines = [(row, is_answer(result, row)) for row in zip(*columns.values(), strict=True)]
-    by_rank = _grid(tuple(columns), lines) if len(columns) > 1 else ""
+    by_rank = _table(tuple(columns), lines) if len(columns) > 1 else ""
     checks = {
         "non-inferiority": non_inferiority_line(result),
         "noise": noise_line(result),
@@ -217,21 +219,13 @@ def _sensitivity(result: Result) -> str:
     pairs = zip(sensitivity_rows(result), result.sensitivity, strict=True)
     lines = [((*row, recoveries_words(variant)), False) for row, variant in pairs]
     names = ("changed", "minimal rank", "moved", "recovery by rank")
-    return f"<h2>Sensitivity</h2><p>{escape(sensitivity_sentence(result))}</p>" + _grid(
+    return f"<h2>Sensitivity</h2><p>{escape(sensitivity_sentence(result))}</p>" + _table(
         names, lines, ' class="words"'
     )
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
     return _pairs(flatten(settings))
-
-
-def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
-    body = "".join(
-        f'<tr><th scope="row">{escape(clean(name))}</th><td>{escape(clean(value))}</td></tr>'
-        for name, value in pairs
-    )
-    return f'<table class="words"><tbody>{body}</tbody></table>'
 
 
 def _cost(result: Result) -> dict[str, str]:
@@ -241,6 +235,13 @@ def _cost(result: Result) -> dict[str, str]:
         )
         for name, value in result.cost.items()
     }
+
+
+def _at_rank_zero(result: Result) -> str:
+    beside = result.scope.get("in_full_beside_head")
+    return (
+        f"trained is the head, and in full {clean(beside)}" if beside else "only the head trained"
+    )
 
 
 def _floor(result: Result) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from rankprobe.records.inspection import Inspection
+from rankprobe.reporting import page
 from rankprobe.reporting.inspection import findings, tables
-from rankprobe.reporting.page import grid, notes, picture, soft
 from rankprobe.reporting.wording import clean
 
 CAPTION = (
@@ -26,10 +26,14 @@ def inspection_html(inspection: Inspection, png: bytes) -> str:
     parts = [
         "<h2>What was learned</h2>",
         f"<p>{escape(words)}</p>",
-        notes(f"{clean(note)}." for note in inspection.notes),
-        picture(png, f"{CAPTION} {words}", CAPTION),
+        page.notes(f"{clean(note)}." for note in inspection.notes),
+        page.picture(png, f"{CAPTION} {words}", CAPTION),
     ]
     for table in tables(inspection):
         lines = ((row, index in table.chosen) for index, row in enumerate(table.rows))
-        parts += [f"<p>{escape(table.title)}</p>", grid(table.header, lines), soft(table.note)]
+        parts += [
+            f"<p>{escape(table.title)}</p>",
+            page.table(table.header, lines),
+            page.soft(table.note),
+        ]
     return "\n".join(part for part in parts if part)

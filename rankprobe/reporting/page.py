@@ -6,13 +6,15 @@ import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from rankprobe.reporting.wording import clean
+
 
 def soft(text: str) -> str:
     """A paragraph that stands back."""
     return f'<p class="soft">{escape(text)}</p>'
 
 
-def grid(names: Sequence[str], lines: Iterable[tuple[Sequence[str], bool]], kind: str = "") -> str:
+def table(names: Sequence[str], lines: Iterable[tuple[Sequence[str], bool]], kind: str = "") -> str:
     """A table with named columns; the first cell of a row names it, and some rows stand out."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
     body = []
@@ -39,3 +41,12 @@ def picture(png: bytes, alt: str, caption: str) -> str:
         f'<figure><img alt="{escape(alt)}" src="data:image/png;base64,{data}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
+
+
+def pairs(pairs: Iterable[tuple[str, str]]) -> str:
+    """Names and values, a row a pair."""
+    body = "".join(
+        f'<tr><th scope="row">{escape(clean(name))}</th><td>{escape(clean(value))}</td></tr>'
+        for name, value in pairs
+    )
+    return f'<table class="words"><tbody>{body}</tbody></table>'
