@@ -7,6 +7,7 @@ import hashlib
 import math
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +91,15 @@ def backbone_of(description: Description, folder: Path, *, trust: bool = False) 
 
 def attached(description: Description, backbone: nn.Module) -> nn.Module:
     """The network with its frozen weights made anew, and adapters without their values."""
-    frozen = description.frozen
+    frozen, scaffold = description.frozen, scaffold_of(description)
+    if frozen.zero:
+        scaffold = replace(scaffold, packed=False)  # what is written over is held as it is
     with _built(), torch.device("cpu"), torch.random.fork_rng([]), _float32():
         module = attach(
             backbone,
             rank=description.trained.rank,
             adapter=Adapter(**description.adapter.model_dump()),
-            scaffold=scaffold_of(description),
+            scaffold=scaffold,
         )
     if frozen.zero:
         for layer in module.modules():
