@@ -37,7 +37,9 @@ ALLOWED = {
         "statistics",
     },
     "inspection": {  # it builds the network of a run again, and scores what is left of it
+        "artifact",
         "config",
+        "config_backbones",
         "data",
         "errors",
         "lowrank",
