@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -122,9 +122,8 @@ class TestPublishedScales:
         assert test.pvalue > 0.001
 
     def test_gaussian_mixture(self) -> None:
-        def law(x: NDArray[np.float64]) -> NDArray[np.float64]:
-            mixed: NDArray[np.float64] = 0.9 * stats.norm.cdf(x / 0.05)
-            return mixed + 0.1 * stats.norm.cdf(x / 0.5)
+        def law(x: Any) -> Any:
+            return 0.9 * stats.norm.cdf(x / 0.05) + 0.1 * stats.norm.cdf(x / 0.5)
 
         assert stats.kstest(published("gaussian_mixture"), law).pvalue > 0.001
 
