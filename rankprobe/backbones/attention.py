@@ -1,13 +1,9 @@
-"""Self-attention, in a form that a cohort of networks runs as one larger batch."""
+"""Self-attention with a projection each, and rotary positions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import torch
 from torch import Tensor, nn
-from torch._C._functorch import is_batchedtensor
 from torch.nn import functional as F
 
 
@@ -21,9 +17,7 @@ def attention(
 ) -> Tensor:
     """Scaled dot-product attention: ``softmax(Q K' / sqrt(d)) V``.
 
-    `torch.vmap` has no rule for torch's fused function and would call it once a network, with a
-    warning. Here the networks become part of the batch: from as fast as separate products and a
-    softmax at 60 positions to four times as fast at 128, forward and backward on one thread.
+    It is torch's fused function, which what trains networks together puts its own in place of.
 
     There is no dropout of attention weights: the fused function draws a mask of its own for
     every example, so that networks trained together would not share theirs.
@@ -41,50 +35,12 @@ def attention(
     """
     if causal and mask is not None:
         mask, causal = mask & earlier(query.shape[-2], query.device), False
-    if any(tensor is not None and is_batchedtensor(tensor) for tensor in (query, key, value, mask)):
-        if mask is not None:
-            mask = mask.expand(len(query), *mask.shape[1:])
-        attended: Tensor = _Folded.apply(query, key, value, mask, causal)  # type: ignore[no-untyped-call]
-        return attended
     return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal)
 
 
 def earlier(length: int, device: torch.device) -> Tensor:
     """Whether a position (row) may look at another (column): itself and those before it."""
     return torch.ones(length, length, dtype=torch.bool, device=device).tril()
-
-
-class _Folded(torch.autograd.Function):
-    """Only ever reached under vmap, whose rule is made of operations that torch differentiates."""
-
-    @staticmethod
-    def forward(*inputs: Any) -> Tensor:
-        query, key, value, mask, causal = inputs
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, _output: Any) -> None:
-        """Nothing to keep."""
-
-    @staticmethod
-    def backward(_ctx: Any, *_gradients: Tensor) -> Any:
-        raise RuntimeError("attention is differentiated by torch itself")
-
-    @staticmethod
-    def vmap(info: Any, in_dims: Sequence[int | None], *inputs: Any) -> tuple[Tensor, int]:
-        *tensors, causal = inputs
-        folded = [
-            None if tensor is None else _folded(tensor, dim, info.batch_size)
-            for tensor, dim in zip(tensors, in_dims, strict=False)
-        ]
-        attended = attention(*folded[:3], mask=folded[3], causal=causal)  # type: ignore[arg-type]
-        return attended.view(info.batch_size, -1, *attended.shape[1:]), 0
-
-
-def _folded(tensor: Tensor, dim: int | None, members: int) -> Tensor:
-    """Examples of all networks in one batch, (members * n, ...)."""
-    whole = tensor.expand(members, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
-    return whole.flatten(0, 1)
 
 
 class Rotary(nn.Module):

@@ -7,7 +7,7 @@ from rankprobe.lowrank.initial import (
     full_starts,
     initial_state,
     reinitialised,
-    trains_in_full,
+    trained_in_full,
 )
 from rankprobe.lowrank.layers import LowRankLinear
 from rankprobe.lowrank.scaffold import Scaffold
@@ -24,5 +24,5 @@ __all__ = [
     "initial_state",
     "largest_useful_rank",
     "reinitialised",
-    "trains_in_full",
+    "trained_in_full",
 ]

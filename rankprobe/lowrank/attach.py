@@ -46,8 +46,9 @@ def attach(
     embeddings where asked. The head is trained in full unless ``adapter.head`` says otherwise;
     where its matrix is that of a table of embeddings, ``adapter.embeddings`` decides for both.
     Gains and biases of normalisation layers, and other parameters of one dimension, stay
-    trained. At rank 0 only the head is trained (without a head that is trained in full: the betas
-    alone).
+    trained. At rank 0 what is trained in full at every rank is trained alone: the head, and beside
+    it embeddings and the like where the adapter says so (without a head that is trained in full:
+    the betas in its place).
 
     Args:
         module: Any torch module; it is left as it is.
@@ -63,15 +64,16 @@ def attach(
     """
     adapter, scaffold = adapter or Adapter(), scaffold or Scaffold()
     twin = copy.deepcopy(module)
-    roles = layer_roles(twin, rank=rank, adapter=adapter, scaffold=scaffold, head=head)
+    roles = layer_roles(twin, adapter=adapter, scaffold=scaffold, head=head)
     trained_head = roles.head if adapter.head == "trained" else None
     work = _Work(twin, roles, rank, adapter, scaffold, trains_beta=rank > 0 or not trained_head)
     twins = work.twins()
     twin = _replaced(twin, twins)
+    in_full = work.trained_in_full(twin)
     if rank == 0:
-        _freeze_beside_head(twin, trained_head)
+        _freeze_beside(twin, trained_head, in_full)
     twin.attachment = Attachment(  # type: ignore[assignment]
-        trained_head, work.trained_in_full(twin), scaffold, roles.head
+        trained_head, in_full, scaffold, roles.head
     )
     return twin
 
@@ -182,7 +184,7 @@ class _Work:
             linear.weight.copy_(each.weight)
             if each.bias is not None:
                 linear.bias.copy_(each.bias)
-        if self.adapter.others == "frozen" or self.rank == 0:
+        if self.adapter.others == "frozen":
             self._freeze(name, linear)
             return linear
         prefix = f"{holder}." if holder else ""
@@ -268,11 +270,11 @@ def _replaced(module: nn.Module, twins: Mapping[nn.Module, nn.Module]) -> nn.Mod
     return twins.get(module, module)
 
 
-def _freeze_beside_head(module: nn.Module, head: str | None) -> None:
-    """At rank 0 the head is trained, and the betas that `attach` left trained; nothing else."""
+def _freeze_beside(module: nn.Module, head: str | None, in_full: Mapping[str, Source]) -> None:
+    """At rank 0 train the head, what is in full, and the betas that `attach` left trained."""
     for name, parameter in module.named_parameters():
         holder, _, key = name.rpartition(".")
         inside = isinstance(module.get_submodule(holder), LowRankLayer)
-        kept = key in ("A", "B", "beta", "bias") if inside else holder == head
+        kept = key in ("A", "B", "beta", "bias") if inside else holder == head or name in in_full
         if not kept:
             parameter.requires_grad_(False)

@@ -119,7 +119,7 @@ def initial_state(
         seed: Seed of the measurement.
         repeat: The member's repeat.
         full: What full training of (seed, repeat) starts from, by name, see `full_starts`; needed
-            where `trains_in_full` says so.
+            where `trained_in_full` says so.
 
     Returns:
         (trained tensors by parameter name, scalings by buffer name).
@@ -152,9 +152,9 @@ def initial_state(
     return state, scalings
 
 
-def trains_in_full(module: nn.Module) -> bool:
-    """Whether tensors beside the head start where full training does."""
-    return bool(attachment(module).full)
+def trained_in_full(module: nn.Module) -> list[str]:
+    """Names of trained tensors beside the head that start where full training does."""
+    return list(attachment(module).full)
 
 
 def _reset(layer: nn.Module) -> None:

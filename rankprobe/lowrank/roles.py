@@ -103,7 +103,7 @@ def tied_heads(module: nn.Module, kinds: Mapping[str, Kind]) -> dict[str, str]:
 
 
 def layer_roles(
-    module: nn.Module, *, rank: int, adapter: Adapter, scaffold: Scaffold, head: str | None
+    module: nn.Module, *, adapter: Adapter, scaffold: Scaffold, head: str | None
 ) -> Roles:
     """What becomes of each layer; see `rankprobe.lowrank.attach.attach`.
 
@@ -139,8 +139,6 @@ def layer_roles(
             roles[name] = "frozen" if adapter.unadapted == "frozen" else "trained"
         else:
             roles[name] = "normalisation" if value == "normalisation" else "trained"
-    if rank == 0:
-        roles = {name: "frozen" if r == "trained" else r for name, r in roles.items()}
     return Roles(roles, kinds, own_head, ties)
 
 

@@ -115,14 +115,15 @@ def check_work(
         update={"repeats": repeats, "ranks": tuple(ranks) or config.search.ranks}
     )
     check = check_task(config.model_copy(update={"search": search}), task, device=device)
-    seconds = check.seconds / check.members
+    stepping, evaluating = check.seconds - check.evaluating, check.evaluating
     if pilot is None:
         rates = _rates(config.training.learning_rate)
         rows = (Row(rates),) * round(check.members / trainings(rates, repeats))
-        return Work(rows, seconds, check.bytes)
+        return Work(rows, check.seconds / check.members, check.bytes)
     epochs = pilot.scope.get("epochs")
     longer = epochs / check.epochs if isinstance(epochs, int | float) else 1.0
-    return Work(pilot_work(pilot, ranks).rows, seconds * longer, check.bytes)
+    seconds = (stepping * longer + evaluating) / check.members
+    return Work(pilot_work(pilot, ranks).rows, seconds, check.bytes)
 
 
 def _rates(configured: Any) -> int:

@@ -37,7 +37,8 @@ class Result:
         floor: ``none``, ``chance`` or ``head``.
         floor_score: Score of the floor, in the metric's units.
         chance_score: Score of chance, always shown.
-        head_score: Mean score of rank 0 (scaffold frozen, head alone trained).
+        head_score: Mean score of rank 0 (scaffold frozen, no adapter: trained is
+            what every rank trains in full, the head and, where settings say so, embeddings).
         higher_is_better: Direction of the metric.
         members: Counts of ``trained`` and ``failed`` members.
         baseline: Full training.
@@ -48,7 +49,8 @@ class Result:
         rates: Learning-rate sensitivity.
         cost: ``seconds``, ``members``, ``steps``.
         scope: Architecture, optimiser, epochs, seeds: what the number is relative to.
-        provenance: Versions, date, threads, the configuration as read.
+        provenance: Versions, date, threads, the configuration as read; ``commit`` where
+            rankprobe ran from a checkout, as ``abc1234`` or ``abc1234+changes``.
         epsilon: When given, a rank counts that comes within it of full training, in the
             metric's units, and `minimal_rank` is the smallest of those.
         design: What a sequential design did: ``precision``, ``budget``, ``stopped`` and why.

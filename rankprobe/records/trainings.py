@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,7 +16,8 @@ class Member:
     """One training: a rank, a learning rate, a repeat and a scaffold.
 
     Attributes:
-        rank: Adapter rank; 0 trains the head alone; ``None`` is the baseline (every weight).
+        rank: Adapter rank; 0 trains what is trained beside adapters, the head; ``None`` is the
+            baseline (every weight).
         learning_rate: Peak learning rate.
         repeat: Index of the repeat: initialisation, data order and dropout masks.
         epochs: Passes over the training split.
@@ -51,6 +53,9 @@ class Run:
         seconds: Its share of the wall time of its cohort.
         predictions: Test predictions in the metric's compact form
             (`rankprobe.statistics.metrics.Metric.compact`); first axis: test examples.
+        tensors: Trained tensors by parameter name in the network that was trained, float32, at
+            the member's own rank, and running statistics by buffer name; ``None`` where they
+            are not kept.
     """
 
     member: Member
@@ -63,3 +68,4 @@ class Run:
     trainable: int = 0
     seconds: float = 0.0
     predictions: NDArray[Any] | None = field(default=None, repr=False, compare=False)
+    tensors: Mapping[str, NDArray[Any]] | None = field(default=None, repr=False, compare=False)

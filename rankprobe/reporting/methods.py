@@ -76,6 +76,7 @@ def _network(result: Result) -> str:
             "architecture": "the network was",
             "scaffold": "its frozen weights:",
             "adapter": "adapters:",
+            "in_full_beside_head": "beside the head every rank, rank 0 included, trained in full",
         },
     )
     return _sentence("; ".join(parts))
@@ -177,6 +178,8 @@ def _found(result: Result) -> str:
 def _versions(provenance: Mapping[str, Any]) -> str:
     names = {"rankprobe": "rankprobe", "torch": "torch", "numpy": "NumPy", "python": "Python"}
     versions = _named(provenance, names)
+    if versions and isinstance(commit := provenance.get("commit"), str):
+        versions[0] += f" (commit {clean(commit)})"
     scaffold = provenance.get("scaffold_specification")
     if scaffold is not None:
         versions.append(f"scaffold specification {clean(scaffold)}")

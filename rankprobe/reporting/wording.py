@@ -10,7 +10,14 @@ import math
 
 from rankprobe.records import MinimalRank, Result
 
-FILES = ("result.json", "curve.png", "rates.png", "report.html")
+FILES = (
+    "result.json",
+    "curve.png",
+    "rates.png",
+    "report.html",
+    "inspection.json",
+    "inspection.png",
+)
 
 METRICS = {
     "accuracy": "accuracy",
@@ -42,8 +49,8 @@ FLAGS = {
         "minimal rank"
     ),
     "head_reaches_target": (
-        "the head alone (rank 0) already reaches the target: the frozen network is enough, and "
-        "no adapter is needed"
+        "rank 0 already reaches the target: what is trained beside the adapters is enough on the "
+        "frozen network, and no adapter is needed"
     ),
     "unresolved_tie": (
         "neighbouring ranks around the minimal rank cannot be told apart from each other or from "

@@ -37,12 +37,14 @@ class Bench:
         task: The data.
         protocol: How to train.
         code: The code of the user's that defines the network, if any.
+        keep: Largest size in bytes of trained tensors that come back with a run.
     """
 
     backbone: nn.Module
     task: Task
     protocol: TrainingProtocol
     code: UserCode | None = None
+    keep: int = 0
     _data: TrainingData | None = field(default=None, repr=False)
 
     @cached_property
@@ -84,6 +86,7 @@ class Bench:
             protocol=self.protocol,
             score=self,
             tick=tick,
+            keep=self.keep,
         )
 
     def compact(self, outputs: NDArray[Any], target: NDArray[Any]) -> NDArray[Any]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import torch
 
 from rankprobe.config import TaskConfig
 from rankprobe.data.task import Task
@@ -15,13 +12,18 @@ from rankprobe.search.epochs import first_epochs
 from rankprobe.search.learning_rate import tuning_repeats
 from rankprobe.search.refine import first_rungs
 from rankprobe.search.setup import Setup, prepare
+from rankprobe.search.timing import Times, cohort_times, one_step
 from rankprobe.training import TrainingData
-from rankprobe.training.loop import Batches
-from rankprobe.training.objectives import loss_gradient
-from rankprobe.training.trainees import build_cohort
 
-_STEPS = 3  # timed steps of a cohort, after one that warms up
 _REFINING = (3, 5, 6)  # as many ranks as bisection usually asks for
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a kind of training takes in all: ``members`` trainings of so many ``seconds``."""
+
+    members: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,11 @@ class Check:
         epochs: Assumed length of a training.
         members: Expected number of trainings.
         seconds: Expected time here.
+        evaluating: How much of it goes to evaluations, whose number does not grow with the
+            length of a training.
         bytes: Expected memory.
+        baseline: What of it is full training.
+        head: What of it is rank 0.
     """
 
     task: Task
@@ -49,7 +55,10 @@ class Check:
     epochs_given: bool
     members: int
     seconds: float
+    evaluating: float
     bytes: int
+    baseline: Part = Part()
+    head: Part = Part()
 
     def words(self) -> str:
         """The estimate, for people."""
@@ -57,6 +66,10 @@ class Check:
         shape = " x ".join(map(str, task.input_shape)) or f"one of the {task.kind}"
         length = f"{self.epochs} epochs" + ("" if self.epochs_given else " (more if not converged)")
         flags = f"\nnote       {', '.join(task.flags)}" if task.flags else ""
+        evaluating = ""
+        if self.evaluating > self.seconds / 4:
+            what = "episodes" if task.metric == "episode_return" else "evaluation"
+            evaluating = f", {span(self.evaluating)} of it for {what}"
         return (
             f"{task.name}: nothing wrong found\n"
             f"data       {len(task.train):,} training, {len(task.validation):,} validation and "
@@ -67,7 +80,7 @@ class Check:
             f"one batch  rank {self.ranks[0]} ({self.trainable[0]:,} trained) and rank "
             f"{self.ranks[1]} ({self.trainable[1]:,} trained): fine\n"
             f"expected   about {self.members} trainings of {length}\n"
-            f"time       about {_span(self.seconds)} on this machine\n"
+            f"time       about {span(self.seconds)} on this machine{evaluating}\n"
             f"memory     about {self.bytes / 1e6:,.0f} MB beside the program itself{flags}"
         )
 
@@ -85,19 +98,17 @@ def check_task(config: TaskConfig, task: Task, *, device: str = "auto") -> Check
     ranks = search.ranks or tuple(first_rungs(setup.largest))
     edges = (ranks[0], search.ranks[-1] if search.ranks else setup.largest)
     for rank in edges:
-        _seconds(setup, data, [Member(rank, 1e-3, 0, 1)], steps=1)
+        one_step(bench, data, [Member(rank, 1e-3, 0, 1)])
     epochs = search.epochs or 2 * first_epochs(bench.steps(Member(None, 1.0, 0, 1)))
     refining = () if search.ranks else tuple(r for r in _REFINING if r <= setup.largest)
     planned = _members(setup, [*ranks, *refining], epochs)
     baselines = _members(setup, [None], epochs)
     shorter = 0.5 if search.epochs is None else 0.0  # of one repeat, to see that length suffices
-    seconds = sum(
-        _cost(setup, data, members) * (1 + extra)
-        for members, extra in ((planned, 0.0), (baselines, shorter))
-    )
-    if search.with_head:
-        head = _members(setup, [0], epochs)
-        planned, seconds = planned + head, seconds + _cost(setup, data, head)
+    heads = _members(setup, [0], epochs) if search.with_head else []
+    full, head, adapters = (_cost(setup, data, each) for each in (baselines, heads, planned))
+    costs = [(full, 1 + shorter), (head, 1.0), (adapters, 1.0)]
+    planned = planned + heads
+    evaluating = sum(times.evaluations * count for times, count in costs)
     held = sum(t.numel() for t in (data.train_x, data.validation_x, data.test_x)) * 4
     largest_cohort = max(
         sum(setup.bytes_of(max(m.rank or 0 for m in cohort)) for _ in cohort)
@@ -112,8 +123,11 @@ def check_task(config: TaskConfig, task: Task, *, device: str = "auto") -> Check
         epochs=epochs,
         epochs_given=search.epochs is not None,
         members=len(planned) + len(baselines),
-        seconds=seconds,
+        seconds=evaluating + sum(times.steps * count for times, count in costs),
+        evaluating=evaluating,
         bytes=2 * held + max(largest_cohort, setup.bytes_of(None)),
+        baseline=Part(len(baselines), (full.steps + full.evaluations) * (1 + shorter)),
+        head=Part(len(heads), head.steps + head.evaluations),
     )
 
 
@@ -136,35 +150,17 @@ def _cohorts(setup: Setup, members: Sequence[Member]) -> list[tuple[Member, ...]
     return setup.bench.cohorts(members, bytes_of=setup.bytes_of)
 
 
-def _cost(setup: Setup, data: TrainingData, members: Sequence[Member]) -> float:
-    """Seconds to train the members: each size of cohort is timed once."""
+def _cost(setup: Setup, data: TrainingData, members: Sequence[Member]) -> Times:
+    """What the members take: each size of cohort is timed once."""
     cohorts = _cohorts(setup, members)
     sizes = {len(cohort): cohort for cohort in cohorts}
-    per_step = {size: _seconds(setup, data, cohort, steps=_STEPS) for size, cohort in sizes.items()}
-    return sum(per_step[len(cohort)] * setup.bench.steps(cohort[0]) for cohort in cohorts)
+    times = {size: cohort_times(setup.bench, data, cohort) for size, cohort in sizes.items()}
+    each = [times[len(cohort)] for cohort in cohorts]
+    return Times(sum(one.steps for one in each), sum(one.evaluations for one in each))
 
 
-def _seconds(setup: Setup, data: TrainingData, members: Sequence[Member], *, steps: int) -> float:
-    """Seconds a step of a cohort, the median of a few; the first step is not counted."""
-    protocol = setup.bench.protocol
-    batches = Batches(data, protocol, [member.repeat for member in members])
-    times = []
-    with torch.random.fork_rng(["cuda"] if protocol.device.startswith("cuda") else []):
-        cohort = build_cohort(
-            setup.bench.backbone, members, protocol, data.train_x[:2], dtype=data.dtype
-        )
-        for step in range(steps + 1):
-            start = time.perf_counter()
-            x, y = batches.at(step)
-            outputs = cohort.outputs(x, batches.mask_seed(step), apart=batches.apart)
-            gradient = loss_gradient(outputs, y, data.class_weights, gaps=data.gaps)
-            outputs.backward(gradient)  # type: ignore[no-untyped-call]
-            cohort.update(1.0)
-            times.append(time.perf_counter() - start)
-    return sorted(times[1:])[steps // 2] if steps > 1 else times[-1]
-
-
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """A length of time in words."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

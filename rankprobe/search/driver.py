@@ -197,6 +197,14 @@ class Driver:
             )
         self.tuned |= {rank: Tuned(rank, rate) for rank, rate in fixed.items() if rate is not None}
         self.laboratory.obtain(self._member(rank, k) for rank in new for k in self._repeats(rank))
+        self.laboratory.store.forget_tensors(
+            member for member in self.laboratory.asked if member.rank in new and self._lost(member)
+        )
+
+    def _lost(self, member: Member) -> bool:
+        """Whether a member was trained only to choose a rate or a length, and is not of those."""
+        rate = self.tuned[member.rank].learning_rate
+        return (member.learning_rate, member.epochs) != (rate, self.epochs)
 
     def _bracket(self) -> tuple[int | None, int | None]:
         return bracket(self.evidence(), **self.search.question)

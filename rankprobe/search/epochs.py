@@ -56,13 +56,11 @@ def still_rising(laboratory: Laboratory, runs: list[Run]) -> bool:
     rises, errors = [], []
     for run in finished:
         last_epoch, last = run.history[-1]
-        before = [value for epoch, value in run.history if epoch <= 0.75 * last_epoch]
-        if before:
-            rises.append(sign * (last - before[-1]))
-            errors.append(run.validation_error or 0.0)
-            gain += abs(last - _chance(laboratory))
-    if not rises:
-        return False
+        # Scores are taken at whole steps, so the one at three quarters may lie a little after.
+        _, before = min(run.history[:-1], key=lambda point: abs(point[0] - 0.75 * last_epoch))
+        rises.append(sign * (last - before))
+        errors.append(run.validation_error or 0.0)
+        gain += abs(last - _chance(laboratory))
     rise, error = sum(rises) / len(rises), sum(errors) / len(errors)
     gain /= len(rises)
     return rise > max(_LATE_SHARE * gain, 2 * error)

@@ -7,30 +7,35 @@ import math
 import pickle
 import platform
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 import rankprobe
-from rankprobe.config import TaskConfig, TrainingConfig
+from rankprobe.checkout import commit
+from rankprobe.config import TaskConfig
 from rankprobe.data.task import Task
 from rankprobe.errors import ConfigError, Problem, StoreError
-from rankprobe.lowrank.scaffold import SPEC_VERSION, Scaffold
+from rankprobe.lowrank.scaffold import SPEC_VERSION
 from rankprobe.records import Result, TaskSummary
-from rankprobe.search.backbone import architecture
 from rankprobe.search.driver import Driver
-from rankprobe.search.executor import Cluster, Executor, InProcess, Workers
+from rankprobe.search.executor import Cluster, Executor, InProcess, Trainer, Workers
 from rankprobe.search.laboratory import Laboratory, Progress
 from rankprobe.search.lora import lora_advice
 from rankprobe.search.own_network import output_shape
+from rankprobe.search.scope import scope_of
 from rankprobe.search.setup import Setup, prepare, threads
 from rankprobe.search.store import Store
+from rankprobe.search.trained import KEPT_BYTES, write_facts
 from rankprobe.statistics.metrics import METRICS
 from rankprobe.statistics.reading import read_evidence
 
 _MEMBERS = 150  # trainings of a usual measurement
+_BASELINES = 20  # of these
 _FILES = 8_000_000  # bytes of record, figures and report
 
 
@@ -58,6 +63,7 @@ def measure_task(
     storage: str | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
+    keep: bool = True,
 ) -> Result:
     """Measure a task, going on from whatever the folder already holds.
 
@@ -71,18 +77,22 @@ def measure_task(
         storage: URL of an Optuna storage; by default a file in the folder.
         fresh: Throw away what the folder holds.
         progress: Told what happens.
+        keep: Whether trained tensors stay in the folder.
 
     Raises:
         ConfigError, DataError, StoreError: Found wrong before training starts.
         TrainingError: A failure while running; what finished is kept.
     """
-    _check_options(workers, executor)
+    commit()  # remembered: the files may change while this process goes on with what it has read
+    check_options(workers, executor)
     if storage is not None and folder is None:
         raise ConfigError("a storage keeps no predictions: give a run folder too, as `out`")
     setup = prepare(config, task, device=device)
-    _check_room(folder, setup)
+    if keep and folder is not None:
+        setup.bench.keep = KEPT_BYTES
+    check_room(folder, room_for(setup))
     with Store(folder, setup.identity, url=storage, fresh=fresh) as store:
-        runner = _executor(setup, workers, executor)
+        runner = executor_of(setup.bench, [setup.bench.backbone], workers, executor)
         try:
             laboratory = Laboratory(
                 setup.bench,
@@ -93,31 +103,38 @@ def measure_task(
                 scaffolds=setup.search.scaffolds,
             )
             driver = Driver(laboratory, setup.search)
+            if folder is not None:
+                write_facts(folder, task)
             driver.run()
-            return _result(config, setup, driver, folder)
+            return result_of(config, setup, driver, folder)
         finally:
             runner.close()
 
 
-def _check_options(workers: int | None, address: str | None) -> None:
+def check_options(workers: int | None, address: str | None) -> None:
+    """Refuse options that exclude each other."""
     if workers is not None and address is not None:
         raise ConfigError("--workers and --executor exclude each other; give one of them")
     if workers is not None and workers < 1:
         raise ConfigError("--workers: give a whole number of at least 1")
 
 
-def _check_room(folder: Path | None, setup: Setup) -> None:
-    """Refuse a disk that cannot hold what a measurement of usual size writes."""
+def check_room(folder: Path | None, need: int) -> None:
+    """Refuse a disk that cannot hold what is going to be written, in bytes."""
     if folder is None:
         return
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    need = bytes_needed(setup.bench.task)
     free = shutil.disk_usage(there).free
     if free < need:
         raise StoreError(
             f"{folder} needs about {need / 1e6:.0f} MB of room and the disk has "
             f"{free / 1e6:.0f} MB; free some, or choose another folder with --out"
         )
+
+
+def room_for(setup: Setup) -> int:
+    """Bytes that a measurement of usual size takes on disk, at most."""
+    return bytes_needed(setup.bench.task) + _bytes_kept(setup)
 
 
 def bytes_needed(task: Task) -> int:
@@ -127,20 +144,33 @@ def bytes_needed(task: Task) -> int:
     return _FILES + _MEMBERS * 4 * len(task.test) * numbers
 
 
-def _executor(setup: Setup, workers: int | None, address: str | None) -> Executor:
+def _bytes_kept(setup: Setup) -> int:
+    """Room that trained tensors take until rates are chosen, roughly."""
+    if not setup.bench.keep:
+        return 0
+    baseline, adapter = (4 * setup.trainable(rank) for rank in (None, min(8, setup.largest)))
+    counted = ((_BASELINES, baseline), (_MEMBERS - _BASELINES, adapter))
+    return sum(count * size for count, size in counted if size <= setup.bench.keep)
+
+
+def executor_of(
+    bench: Trainer, networks: Iterable[nn.Module], workers: int | None, address: str | None
+) -> Executor:
+    """Where cohorts train; the networks are those of the bench."""
     if address is not None or workers is not None:
-        _check_sending(setup)
+        for network in networks:
+            _check_sending(network)
     if address is not None:
-        return Cluster(setup.bench, address)
+        return Cluster(bench, address)
     if workers is None:
-        return InProcess(setup.bench)
-    return Workers(setup.bench, workers=workers, threads=max(1, threads() // workers))
+        return InProcess(bench)
+    return Workers(bench, workers=workers, threads=max(1, threads() // workers))
 
 
-def _check_sending(setup: Setup) -> None:
+def _check_sending(network: nn.Module) -> None:
     """Refuse a network that cannot be sent to other processes."""
     try:
-        pickle.dumps(setup.bench.backbone)
+        pickle.dumps(network)
     except Exception as error:  # pickle calls code of anybody's
         raise ConfigError(
             Problem(
@@ -151,7 +181,8 @@ def _check_sending(setup: Setup) -> None:
         ) from error
 
 
-def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | None) -> Result:
+def result_of(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | None) -> Result:
+    """What a driver that has run says of its task."""
     task, laboratory = setup.bench.task, driver.laboratory
     laboratory.progress.phase("reading the curve")
     evidence = driver.evidence()
@@ -186,8 +217,8 @@ def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | Non
             "members": len(runs),
             "steps": sum(setup.bench.steps(run.member) for run in runs),
         },
-        scope=_scope(config, setup, driver),
-        provenance=_provenance(config, setup),
+        scope=scope_of(config, setup, epochs=driver.epochs),
+        provenance=_provenance(config, setup, driver),
         epsilon=config.search.epsilon,
         design=driver.design,
         lora=lora_advice(
@@ -201,75 +232,10 @@ def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | Non
     )
 
 
-def _scope(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, Any]:
-    """What the number is relative to."""
-    backbone, training = config.backbone, config.training
-    others = config.search.scaffolds - 1
-    seeds = f"seed {backbone.seed}" + (f" and {others} drawn from it" if others else "")
-    drawn = f"{backbone.weights}, {setup.bench.protocol.scaffold.scale_in_words()}, {seeds}"
-    return {
-        "split": setup.bench.task.division,
-        "architecture": architecture(backbone, setup.bench.task, setup.bench.backbone),
-        "scaffold": _scaffold_words(setup.bench.protocol.scaffold, drawn),
-        "adapter": ", ".join(
-            f"{k} {_word(v)}" for k, v in config.adapter.model_dump(exclude_none=True).items()
-        ),
-        "optimizer": _optimizer(training),
-        "learning_rate": learning_rate_words(training.model_dump()["learning_rate"]),
-        "epochs": driver.epochs,
-        "largest_useful_rank": setup.largest,
-        "repeats": config.search.repeats,
-        "seed": config.seed,
-    }
-
-
-def _scaffold_words(scaffold: Scaffold, drawn: str) -> str:
-    """What is frozen; ``drawn`` says how random weights are made."""
-    if scaffold.init == "scaffold":
-        return drawn
-    kept = "the weights that the network came with, frozen"
-    return (
-        kept
-        if scaffold.init == "pretrained"
-        else (f"{kept}, but in {', '.join(scaffold.random)}: {drawn}")
-    )
-
-
-def _optimizer(training: TrainingConfig) -> str:
-    words = [training.optimizer, f"{training.schedule} schedule"]
-    if training.schedule == "exponential":
-        words[-1] += f" of {training.decay:g} an epoch"
-    if training.warmup:
-        words.append(f"warm-up over {training.warmup:.0%} of the steps")
-    words += [f"weight decay {training.weight_decay:g}", f"batch {training.batch_size}"]
-    if training.clip is not None:
-        words.append(f"gradients clipped at {training.clip:g}")
-    if training.class_weights != "none":
-        words.append(f"classes weighted: {_word(training.class_weights)}")
-    return ", ".join(words)
-
-
-def learning_rate_words(given: Any) -> str:
-    """How learning rates were chosen, of the setting as it was given."""
-    if given == "tuned":
-        return "tuned for every rank and for full training"
-    several = isinstance(given, dict) and any(isinstance(v, tuple) for v in given.values())
-    return f"{'tuned over' if several else 'fixed:'} {_word(given)}"
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_word(item)}" for key, item in value.items())
-    if isinstance(value, tuple):
-        return " ".join(map(_word, value))
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _provenance(config: TaskConfig, setup: Setup) -> dict[str, Any]:
+def _provenance(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, Any]:
     return {
         "rankprobe": rankprobe.__version__,
+        **({"commit": made_by} if (made_by := commit()) else {}),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
@@ -279,4 +245,23 @@ def _provenance(config: TaskConfig, setup: Setup) -> dict[str, Any]:
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "configuration": config.model_dump(mode="json"),
         **({"network": dict(setup.network)} if setup.network else {}),
+        **({"weights": words} if (words := _not_kept(setup, driver)) else {}),
     }
+
+
+def _not_kept(setup: Setup, driver: Driver) -> str:
+    """Whose trained tensors were too large to keep, in one sentence; nothing if all are there."""
+    if not setup.bench.keep:
+        return ""
+    sizes = {rank: 4 * setup.trainable(rank) for rank in driver.tuned}
+    large = {rank: size for rank, size in sizes.items() if size > setup.bench.keep}
+    if not large:
+        return ""
+    names = ["full training" if rank is None else f"rank {rank}" for rank in large]
+    least, most = min(large.values()) / 1e6, max(large.values()) / 1e6
+    span = f"{least:,.0f} to {most:,.0f}" if len(large) > 1 else f"{most:,.0f}"
+    return (
+        f"the trained tensors of {', '.join(names)} were not kept: they take {span} MB a "
+        f"training, and the limit is {setup.bench.keep / 1e6:,.0f} MB; measure a smaller network "
+        "to have them"
+    )

@@ -170,10 +170,11 @@ def _measured(
             # The wider ranks go on from the first ones, so both need one record.
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rankprobe-")))
         ranks = crossing_ranks(result)
-        found = measure_task(_at_ranks(change.config, ranks), task, folder=folder, **options)
+        where: dict[str, Any] = {"folder": folder, "keep": False, **options}
+        found = measure_task(_at_ranks(change.config, ranks), task, **where)
         more = wider_ranks(ranks, found.minimal_rank, result)
         if more is not None:
-            found = measure_task(_at_ranks(change.config, more), task, folder=folder, **options)
+            found = measure_task(_at_ranks(change.config, more), task, **where)
     return Variant(
         setting=change.setting,
         value=change.value,

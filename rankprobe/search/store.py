@@ -1,8 +1,8 @@
 """The record of what was measured: one Optuna study a task, one trial a member.
 
-The coordinator is the only writer. A cohort's predictions are written first and its trials
-after them, so a trial in the record always has its predictions. The default storage is
-Optuna's journal file in the run folder; a URL names PostgreSQL or MySQL instead.
+The coordinator is the only writer. A cohort's predictions and trained tensors are written first
+and its trials after them, so a trial in the record always has its predictions. The default
+storage is Optuna's journal file in the run folder; a URL names PostgreSQL or MySQL instead.
 """
 
 from __future__ import annotations
@@ -26,6 +26,12 @@ from optuna.trial import TrialState
 from rankprobe.errors import StoreError, TrainingError
 from rankprobe.records import Member, Run
 from rankprobe.search.journal import PREDICTIONS, lock_folder, open_journal
+from rankprobe.search.trained import (
+    forget_all,
+    read_tensors,
+    weights_file,
+    write_tensors,
+)
 
 JOURNAL = "journal.log"
 _STATES = {"finished": TrialState.COMPLETE, "diverged": TrialState.FAIL, "failed": TrialState.FAIL}
@@ -110,9 +116,11 @@ class Store:
             for run in new:
                 if run.predictions is not None:
                     self._write_predictions(self.key(run.member), run.predictions)
+                if run.tensors is not None and self.folder is not None:
+                    write_tensors(self.folder, self.key(run.member), run)
             self._study.add_trials([self._trial(run) for run in new])
         for run in new:
-            self._runs[run.member] = dataclasses.replace(run, predictions=None)
+            self._runs[run.member] = dataclasses.replace(run, predictions=None, tensors=None)
 
     def predictions(self, member: Member) -> NDArray[Any]:
         """Test predictions of a finished member.
@@ -131,6 +139,29 @@ class Store:
                 f"{file} is missing or damaged ({error}); measure again with --fresh"
             ) from None
 
+    def whole(self, member: Member) -> Run:
+        """A recorded run with everything that was kept of it, as another store takes it.
+
+        Raises:
+            StoreError: Something of it is missing or damaged.
+        """
+        run = self._runs[member]
+        if run.status != "finished":
+            return run
+        tensors = None
+        if (
+            self.folder is not None
+            and (file := weights_file(self.folder, self.key(member))).exists()
+        ):
+            tensors = read_tensors(file)
+        return dataclasses.replace(run, predictions=self.predictions(member), tensors=tensors)
+
+    def forget_tensors(self, members: Iterable[Member]) -> None:
+        """Remove the trained tensors of some members; what became of them stays recorded."""
+        if self.folder is not None:
+            for member in members:
+                weights_file(self.folder, self.key(member)).unlink(missing_ok=True)
+
     def key(self, member: Member) -> str:
         """Hash of everything that decides the member's result."""
         text = json.dumps([self._hash, *_fields(member)])
@@ -146,6 +177,8 @@ class Store:
             storage = optuna.storages.InMemoryStorage()
         else:
             storage = open_journal(self.folder / JOURNAL, fresh=fresh)
+        if fresh and self.folder is not None:
+            forget_all(self.folder)
         existing = {summary.study_name for summary in optuna.get_all_study_summaries(storage)}
         if fresh and name in existing:
             optuna.delete_study(study_name=name, storage=storage)
@@ -175,7 +208,7 @@ class Store:
         fields = {
             field.name: getattr(run, field.name)
             for field in dataclasses.fields(run)
-            if field.name != "predictions"
+            if field.name not in ("predictions", "tensors")
         }
         fields["member"] = _fields(run.member)
         params: dict[str, Any] = {"learning_rate": run.member.learning_rate}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 import torch
@@ -19,6 +19,7 @@ from rankprobe.training.data import TrainingData
 from rankprobe.training.loop import evaluated, fit
 from rankprobe.training.memory import out_of_memory
 from rankprobe.training.objectives import Objective
+from rankprobe.training.scaffolds import ScaffoldUse
 from rankprobe.training.trainees import build_cohort
 
 
@@ -40,6 +41,7 @@ class TrainingProtocol:
         clip: Largest norm of each member's gradient; ``None``: any.
         class_weights: Weights of the classes in the loss; see `objectives.class_weights`.
         device: A torch device.
+        use: What becomes of the scaffold while members train, and after.
     """
 
     objective: Objective
@@ -54,6 +56,7 @@ class TrainingProtocol:
     warmup: float = 0.0
     clip: float | None = None
     class_weights: Literal["none", "balanced"] | tuple[float, ...] = "none"
+    use: ScaffoldUse = field(default_factory=ScaffoldUse)
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ def train(
     protocol: TrainingProtocol,
     score: Scorer,
     tick: Callable[[int], None] | None = None,
+    keep: int = 0,
 ) -> tuple[Run, ...]:
     """Train members together and score them; the runs come in the order of the members.
 
@@ -95,20 +99,46 @@ def train(
         data: The task.
         protocol: How to train.
         score: Turns outputs into the metric.
-        tick: Called with the number of member-steps done, a few times an epoch.
+        tick: Called with the number of member-steps done, every few steps; what lack of memory
+            makes be done again is counted once.
+        keep: Largest size in bytes of trained tensors that come back with a run.
 
     Raises:
         TrainingError: Members that cannot be trained together; or a failure while training,
             with the members named.
     """
     _one_cohort(members, backbone, data.train_x[:32])
+    told = _Told(tick)
     try:
-        return _together(members, backbone, data, protocol, score, tick)
+        return _together(members, backbone, data, protocol, score, told, keep)
     except (RuntimeError, MemoryError) as error:
         if len(members) == 1 or not out_of_memory(error):
             raise TrainingError(f"{_names(members)}: {error}") from error
     # Past the error, which holds on to all that the cohort held.
-    return _halves(members, backbone, data, protocol, score, tick)
+    told.again = told.steps
+    return _halves(members, backbone, data, protocol, score, told, keep)
+
+
+@dataclass
+class _Told:
+    """Tells of work as it is done, but not of what has been told and is done again.
+
+    Attributes:
+        tick: Who is told.
+        steps: Member-steps told.
+        again: Of them, how many are still to be done again.
+    """
+
+    tick: Callable[[int], None] | None
+    steps: int = 0
+    again: int = 0
+
+    def __call__(self, steps: int) -> None:
+        repeated = min(steps, self.again)
+        self.again -= repeated
+        self.steps += steps - repeated
+        if self.tick is not None and steps > repeated:
+            self.tick(steps - repeated)
 
 
 def _together(
@@ -117,7 +147,8 @@ def _together(
     data: TrainingData,
     protocol: TrainingProtocol,
     score: Scorer,
-    tick: Callable[[int], None] | None,
+    tick: Callable[[int], None],
+    keep: int,
 ) -> tuple[Run, ...]:
     start = time.perf_counter()
     with torch.random.fork_rng(devices_of(data.train_x.device)):
@@ -125,7 +156,7 @@ def _together(
         history = fit(cohort, data, protocol, score, epochs=members[0].epochs, tick=tick)
         tests = evaluated(cohort, data, score, "test")
     seconds = (time.perf_counter() - start) / len(members)
-    return tuple(
+    runs = (
         _run(
             member,
             [(epoch, scores[index]) for epoch, scores in history],
@@ -135,17 +166,29 @@ def _together(
         )
         for index, member in enumerate(members)
     )
+    return tuple(
+        replace(run, tensors=cohort.tensors(index))
+        if run.status == "finished" and cohort.kept_bytes(index) <= keep
+        else run
+        for index, run in enumerate(runs)
+    )
 
 
 def _halves(members: Sequence[Member], *others: Any) -> tuple[Run, ...]:
     """Train what did not fit into memory in two cohorts: results do not depend on company."""
-    backbone, data, protocol, score, tick = others
+    backbone, data, protocol, score, tick, keep = others
     middle = len(members) // 2
     return tuple(
         run
         for half in (members[:middle], members[middle:])
         for run in train(
-            half, backbone=backbone, data=data, protocol=protocol, score=score, tick=tick
+            half,
+            backbone=backbone,
+            data=data,
+            protocol=protocol,
+            score=score,
+            tick=tick,
+            keep=keep,
         )
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -58,6 +59,12 @@ class Rollouts:
         percent = 100 * (returns - self.around.random_return) / span
         return [self.score(split, row) if np.isfinite(row).all() else None for row in percent]
 
+    def cut(self, longest: int) -> Rollouts:
+        """The same environments, with episodes of at most so many steps."""
+        cut = copy.copy(self)
+        cut.longest = min(longest, self.longest)
+        return cut
+
     def _returns(self, cohort: Cohort, split: str) -> NDArray[np.float64]:
         """(members, episodes), NaN for members whose actions were not finite."""
         members, episodes = cohort.size, self.around.episodes
@@ -71,7 +78,8 @@ class Rollouts:
                 break
             windows, place = playing.windows(step, columns)
             x = torch.from_numpy(windows).to(device, dtype)
-            outputs = cohort.outputs(x, seed=0, apart=True)[:, :, place]
+            places = torch.from_numpy(columns)
+            outputs = cohort.outputs(x, seed=0, apart=True, places=places)[:, :, place]
             actions = outputs * self.data.scale + self.data.shift
             playing.act(step, columns, actions.double().cpu().numpy())
         return playing.returns

@@ -5,9 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch._C._functorch import (
     _add_batch_dim,
@@ -23,7 +25,7 @@ from rankprobe.lowrank import (
     full_starts,
     initial_state,
     reinitialised,
-    trains_in_full,
+    trained_in_full,
 )
 from rankprobe.lowrank.attention import FoldedAttention
 from rankprobe.lowrank.plain import for_cohorts, put_channels_last, statistics
@@ -32,6 +34,7 @@ from rankprobe.training.chance import seed_all
 from rankprobe.training.fusion import fuse
 from rankprobe.training.memory import values_per_example
 from rankprobe.training.optimizer import CohortAdamW
+from rankprobe.training.scaffolds import Turns, remove, resampled
 from rankprobe.training.stacks import inside, slots_of, stacked
 
 if TYPE_CHECKING:
@@ -70,6 +73,9 @@ class Cohort:
         example: A few inputs, (n, ...), to see whether vmap can run the network.
         dtype: Type of the trained tensors.
         clip: Largest norm of each member's gradient; ``None``: any.
+
+    Attributes:
+        turns: Changes the scaffold, where that is not the same one all the time.
     """
 
     def __init__(
@@ -87,6 +93,7 @@ class Cohort:
     ) -> None:
         self.size, self.repeats = len(trained), tuple(repeats)
         self.trainable = [sum(value.numel() for value in state.values()) for state in trained]
+        self._shapes = [{name: value.shape for name, value in state.items()} for state in trained]
         self.module = module.to(example.device, dtype).requires_grad_(False).train()
         like = torch.empty(0, dtype=dtype, device=example.device)
         self.stacks = {
@@ -112,19 +119,36 @@ class Cohort:
         self._slots += [[(layer.__dict__, "whole", None)] for layer in self._small.values()]
         self._convolved = put_channels_last(self.module, example)
         self._attention = FoldedAttention()
+        self.turns: Turns | None = None
         self.one_by_one = self.size == 1 or not self._vmap_runs(example)
 
-    def outputs(self, x: Tensor, seed: int, *, apart: bool = False) -> Tensor:
-        """Outputs in training mode.
+    def begin(self, step: int, per_epoch: int) -> None:
+        """A training step begins, of so many an epoch."""
+        if self.turns is not None:
+            self.turns.begin(step, per_epoch)
+
+    def outputs(
+        self, x: Tensor, seed: int, *, apart: bool = False, places: Tensor | None = None
+    ) -> Tensor:
+        """Outputs in training mode, or in evaluation mode where the module is.
 
         Args:
             x: (batch, ...), shared by all members; or (members, batch, ...).
             seed: Of the dropout masks, which all members share.
             apart: Whether every member has inputs of its own.
+            places: (batch,) the place of each example in its split; from 0 unless given.
 
         Returns:
             (members, batch, outputs).
         """
+        if self.turns is None:
+            return self._outputs(x, seed, apart=apart)
+        return self.turns.outputs(
+            lambda part, own: self._outputs(part, own, apart=apart), x, seed, int(apart), places
+        )
+
+    def _outputs(self, x: Tensor, seed: int, *, apart: bool) -> Tensor:
+        """Outputs of what goes through one scaffold."""
         batch = x.shape[1] if apart else len(x)
         large = x.device.type == "cpu" and batch * self._convolved > _LARGE_CONVOLUTION
         if self.one_by_one or large:
@@ -137,6 +161,21 @@ class Cohort:
         seed_all(seed, x.device)
         return self._together(x, apart=apart)
 
+    def kept_bytes(self, index: int) -> int:
+        """Bytes of what `tensors` returns, nearly: running statistics are left out."""
+        return 4 * self.trainable[index]
+
+    def tensors(self, index: int) -> dict[str, NDArray[Any]]:
+        """What training made of a member: trained tensors without padding, and statistics."""
+        found: dict[str, NDArray[Any]] = {}
+        for name, shape in self._shapes[index].items():
+            own = self.stacks[name].detach()[index][tuple(slice(size) for size in shape)]
+            found[name] = own.to("cpu", torch.float32).contiguous().numpy().copy()
+        for name, stack in self.statistics.items():
+            own = stack[index].detach().cpu()
+            found[name] = (own.float() if own.is_floating_point() else own).numpy().copy()
+        return found
+
     def update(self, factor: float) -> None:
         """One optimiser step at ``factor`` times every member's peak rate."""
         self.optimizer.step(factor)
@@ -147,12 +186,13 @@ class Cohort:
         self.module.eval()
         try:
             # torch leaves Tensor.split without types
-            for part in x.split(self._chunk(x)):  # type: ignore[no-untyped-call]
-                yield self.outputs(part, seed=0)
+            places, size = torch.arange(len(x)), self.chunk(x)
+            for part, own in zip(x.split(size), places.split(size), strict=True):  # type: ignore[no-untyped-call]
+                yield self.outputs(part, seed=0, places=own)
         finally:
             self.module.train()
 
-    def _chunk(self, x: Tensor) -> int:
+    def chunk(self, x: Tensor) -> int:
         """Examples that are evaluated at once."""
         if not self._values:
             few, first = x[:2], [tensor[0] for tensor in self._tensors()]
@@ -256,10 +296,14 @@ def build_cohort(
     repeats = [member.repeat for member in members]
     ranks = [member.rank for member in members if member.rank is not None]
     scaffold = protocol.scaffold.sibling(members[0].scaffold)
+    if protocol.use.frozen == "zero" or not protocol.use.usual:
+        scaffold = replace(scaffold, packed=False)  # what is written over is held as it is
     if ranks:
         module = attach(backbone, rank=max(ranks), adapter=protocol.adapter, scaffold=scaffold)
+        if protocol.use.frozen == "zero":
+            remove(module)
         module = fuse(for_cohorts(module))
-        needed = repeats if trains_in_full(module) else []
+        needed = repeats if trained_in_full(module) else []
         full = full_starts(backbone, seed=protocol.seed, repeats=needed, scaffold=scaffold)
         states = [
             initial_state(module, rank, seed=protocol.seed, repeat=repeat, full=full.get(repeat))
@@ -272,7 +316,7 @@ def build_cohort(
         module = for_cohorts(start)
         full = full_starts(backbone, seed=protocol.seed, repeats=repeats, scaffold=scaffold)
         trained = [full[repeat] for repeat in repeats]
-    return Cohort(
+    cohort = Cohort(
         module,
         trained,
         constants,
@@ -283,3 +327,15 @@ def build_cohort(
         dtype=dtype or (example.dtype if example.is_floating_point() else torch.float32),
         clip=protocol.clip,
     )
+    if ranks and not protocol.use.usual:
+        cohort.turns = Turns(
+            cohort.module,
+            protocol.use,
+            lambda index: attach(
+                backbone,
+                rank=min(max(ranks), 1),
+                adapter=protocol.adapter,
+                scaffold=resampled(scaffold, index),
+            ),
+        )
+    return cohort

@@ -95,3 +95,19 @@ def library(name: str, why: str) -> Any:
     except ImportError:
         package = name.partition(".")[0]
         raise DataError(f"{why} needs {package}: pip install 'rankprobe[table]'") from None
+
+
+def drawn(labels: NDArray[np.int64], count: int, *, seed: int = 0) -> NDArray[np.intp]:
+    """Rows of `count` examples a class, drawn without replacement from a seed, in order.
+
+    Raises:
+        DataError: A class has too few.
+    """
+    generator = np.random.default_rng(seed)
+    rows_of = []
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        if len(rows) < count:
+            raise DataError(f"class {label} has {len(rows):,} pictures; {count:,} are needed")
+        rows_of.append(generator.choice(rows, count, replace=False))
+    return np.sort(np.concatenate(rows_of))

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankprobe.errors import DataError
-from studies.fetching.dataset import Arrays
+from studies.fetching.dataset import Arrays, drawn
+
+TRAIN = 500  # a class
 
 
 def mnist(
@@ -23,6 +25,13 @@ def mnist(
         "x_test": read_idx(test_images),
         "y_test": read_idx(test_labels).astype(np.int64),
     }
+
+
+def mnist_part(*contents: bytes) -> Arrays:
+    """`TRAIN` of the training digits of each class, and all test digits."""
+    whole = mnist(*contents)
+    rows = drawn(whole["y"], TRAIN)
+    return {**whole, "x": whole["x"][rows], "y": whole["y"][rows]}
 
 
 def mnist5k(rows: bytes) -> Arrays:

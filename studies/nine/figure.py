@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from rankprobe.records import Result
+from rankprobe.records import MinimalRank, Result
 from rankprobe.reporting.style import BLUE, GREY, INK, NORMAL, SMALL, VERMILLION, settle, styled
 from rankprobe.reporting.wording import minimal_words
 from studies.nine.kinds import KINDS, Kind
@@ -82,9 +82,7 @@ def _draw_panel(
         words = textwrap.fill(kind.status or "not measured yet", 24)
     else:
         answer = result.targets.get(TARGET, result.minimal_rank)
-        words = (
-            f"r* = {minimal_words(answer)}" if answer.value else f"no rank: {minimal_words(answer)}"
-        )
+        words = answer_words(answer)
         spots = curves.get(kind.study, [])
         _draw_line(ax, spots, _MEASURED, zorder=3)
         for spot in spots:
@@ -95,6 +93,15 @@ def _draw_panel(
         fontsize=SMALL, color=INK if result is None else BLUE, zorder=4,
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85},
     )  # fmt: skip
+
+
+def answer_words(answer: MinimalRank) -> str:
+    """The answer in a panel: ``r* = 6 (5 to 7)``, ``r* above 64``, ``no rank: no signal``."""
+    words = minimal_words(answer)
+    if answer.value is not None:
+        return f"r* = {words}"
+    bounded = answer.verdict in {"above_largest", "at_or_below_smallest"}
+    return f"r* {words}" if bounded else f"no rank: {words}"
 
 
 def _draw_line(ax: Axes, spots: list[Spot], style: Mapping[str, Any], *, zorder: float) -> None:

@@ -11,7 +11,7 @@ from rankprobe.records import Result
 from rankprobe.reporting.plots import plot_results
 from rankprobe.reporting.wording import duration, flag_sentence, minimal_words, percent, score_text
 from studies.catalogue import NETWORK, ORDERING, OTHER_NETWORKS, Measurement
-from studies.markdown import not_measured, table
+from studies.markdown import machine_words, not_measured, table
 from studies.ordering.orders import (
     JUDGED,
     LATER,
@@ -180,7 +180,7 @@ def _measured(results: Mapping[str, Result]) -> str:
     seconds = sum(float(result.cost["seconds"]) for result in results.values())
     return (
         f"measured: {' to '.join(dict.fromkeys([dates[0], dates[-1]]))}, {duration(seconds)} of "
-        f"training on {' or '.join(threads)} threads, torch {', '.join(versions)}"
+        f"training on {machine_words(' or '.join(threads))}, torch {', '.join(versions)}"
     )
 
 

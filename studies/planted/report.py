@@ -21,7 +21,7 @@ from rankprobe.calibration.linear import PlantedTask
 from rankprobe.errors import ArtifactError
 from rankprobe.reporting.style import BLUE, GREY, INK, VERMILLION, styled
 from rankprobe.reporting.wording import duration, percent
-from studies.markdown import not_measured, table
+from studies.markdown import machine_words, not_measured, table
 
 RESULTS = Path("planted/results/results.json")
 PICTURE = Path("planted/results/planted.png")
@@ -162,8 +162,8 @@ def block(root: Path) -> str:
             f"A star marks tasks whose nearest recovery is within {_TIE} of the target.",
             (
                 f"- settings: {made['settings']}\n"
-                f"- measured: {made['date']}, {duration(seconds)} of training on {made['threads']} "
-                f"threads, torch {made['torch']}, numpy {made['numpy']}"
+                f"- measured: {made['date']}, {duration(seconds)} of training on "
+                f"{machine_words(made['threads'])}, torch {made['torch']}, numpy {made['numpy']}"
             ),
         ]
     )

@@ -11,6 +11,7 @@ from torch.func import vmap
 
 from rankprobe.backbones import build
 from rankprobe.backbones.attention import Rotary, SelfAttention, attention
+from rankprobe.lowrank.attention import FoldedAttention
 from tests.training.toys import inputs_of, toy
 
 LENGTH, WIDTH = 5, 4
@@ -50,10 +51,11 @@ def test_outputs_and_gradients(name: str, causal: bool, shared: bool) -> None:
     weights = torch.randn(expected.shape, dtype=torch.float64)
     gradients = torch.autograd.grad((expected * weights).sum(), tensors)
 
-    together = vmap(
-        lambda q, k, v: attention(q, k, v, mask=mask, causal=causal),
-        in_dims=(0, 0, None if shared else 0),
-    )(*tensors)
+    with FoldedAttention():
+        together = vmap(
+            lambda q, k, v: attention(q, k, v, mask=mask, causal=causal),
+            in_dims=(0, 0, None if shared else 0),
+        )(*tensors)
     torch.testing.assert_close(together, expected)
     own = torch.autograd.grad((together * weights).sum(), tensors)
     torch.testing.assert_close(own, gradients)
@@ -69,7 +71,8 @@ def test_masks_of_members() -> None:
     query, key, value = draw(4, 3, 2, LENGTH, WIDTH)
     seen = torch.arange(LENGTH) < torch.tensor([5, 2, 1, 3])[:, None]
     seen = seen[:, None, None, None].expand(4, 3, 1, 1, LENGTH)
-    together = vmap(lambda q, k, v, m: attention(q, k, v, mask=m))(query, key, value, seen)
+    with FoldedAttention():
+        together = vmap(lambda q, k, v, m: attention(q, k, v, mask=m))(query, key, value, seen)
     torch.testing.assert_close(together, formula(query, key, value, seen))
 
 

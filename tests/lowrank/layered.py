@@ -251,7 +251,7 @@ class Case:
     make: Callable[[], nn.Module]
     shape: tuple[int, ...]
     outputs: int = 3
-    vmap_trains_in_full: bool = True
+    vmap_trained_in_full: bool = True
 
 
 CASES = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ from rankprobe.lowrank import (
     full_starts,
     initial_state,
     reinitialised,
-    trains_in_full,
+    trained_in_full,
 )
 from rankprobe.lowrank.kinds import kind
 from rankprobe.lowrank.roles import find_head
@@ -128,13 +128,29 @@ class TestChoices:
         assert torch.equal(frozen.get_parameter("token"), expected)
 
     @pytest.mark.parametrize("net", [Sequence(), Pictures(), Encoder(), CrossAttention()])
-    def test_rank_0_trains_the_head_alone(self, net: nn.Module) -> None:
-        adapter = Adapter(others="trained", bias="trained")
+    def test_rank_0_trains_the_head_alone_where_embeddings_are_frozen(self, net: nn.Module) -> None:
+        adapter = Adapter(others="trained", bias="trained", embeddings="frozen")
         twin = attach(net, rank=0, adapter=adapter)
         assert trained(twin) == {"head.weight", "head.bias"}
         if isinstance(net, Sequence | Encoder):
             expected = torch.from_numpy(Scaffold().weight("embed", net.embed.weight.shape))
             assert torch.equal(twin.get_parameter("embed.weight")[1:], expected[1:])
+
+    @pytest.mark.parametrize("embeddings", ["trained", "frozen", "adapter"])
+    @pytest.mark.parametrize("others", ["trained", "frozen"])
+    def test_rank_0_trains_what_every_rank_trained_in_full(
+        self,
+        embeddings: Literal["trained", "frozen", "adapter"],
+        others: Literal["trained", "frozen"],
+    ) -> None:
+        adapter = Adapter(layers=("rnn.*",), others=others, embeddings=embeddings)
+        expected = {"head.weight", "head.bias"}
+        expected |= {"embed.weight"} if embeddings == "trained" else set()
+        assert trained(attach(Sequence(), rank=0, adapter=adapter)) == expected
+        adapter = Adapter(layers=("*.self_attn",), others=others, embeddings="frozen")
+        found = trained(attach(Encoder(), rank=0, adapter=adapter)) - {"head.weight", "head.bias"}
+        wide = {f"encoder.layers.{i}.linear{j}.weight" for i in (0, 1) for j in (1, 2)}
+        assert (wide if others == "trained" else set()) == {n for n in found if "weight" in n}
 
 
 class TestGivenWeights:
@@ -229,7 +245,7 @@ class TestFullTraining:
         net = TiedHead() if tied else Encoder()
         layers = ("mix",) if tied else ("*.q_proj",)
         twin = attach(net, rank=2, adapter=Adapter(layers=layers, others="trained"))
-        assert trains_in_full(twin)
+        assert trained_in_full(twin)
         full = full_starts(net, seed=4, repeats=[1, 2], scaffold=Scaffold())
         small, large = (initial_state(twin, r, seed=4, repeat=2, full=full[2])[0] for r in (1, 2))
         assert torch.equal(small["embed.weight"], full[2]["embed.weight"])

@@ -90,3 +90,9 @@ def test_text_from_data_is_cleaned() -> None:
     result = make(HOSTILE, minimal=minimal)
     result = replace(result, scope={"optimizer": HOSTILE, "epochs": 3, "split": HOSTILE})
     assert methods_paragraph(result).isprintable()
+
+
+def test_a_checkout_is_named_by_its_commit() -> None:
+    made = {"rankprobe": "0.1.0", "commit": "abc1234+changes", "torch": "2.13.0"}
+    text = methods_paragraph(replace(OLD, provenance=made))
+    assert text.endswith("Software: rankprobe 0.1.0 (commit abc1234+changes), torch 2.13.0.")

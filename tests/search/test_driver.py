@@ -237,6 +237,9 @@ def test_still_rising_compares_the_last_quarter_with_noise() -> None:
     assert not still_rising(lab, [slow, slow])
     assert not still_rising(lab, [noisy, noisy])
     assert not still_rising(lab, [])
+    # Three quarters of 71 steps an epoch end within a step, so the score is taken after it.
+    early = replace(flat, history=((12.507, 0.8), (15.007, 0.893), (17.507, 0.9), (20.0, 0.9)))
+    assert not still_rising(lab, [early, early])
 
 
 @pytest.mark.parametrize("after", range(0, 14, 3))

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 import rankprobe
 from rankprobe.errors import ConfigError
-from rankprobe.search.measure import bytes_needed, learning_rate_words
+from rankprobe.search.measure import bytes_needed
+from rankprobe.search.scope import learning_rate_words
 from tests.training.toys import toy
 
 
@@ -58,6 +59,34 @@ def test_a_text_s_vocabulary_needs_no_room() -> None:
 )
 def test_the_scope_says_how_rates_were_chosen(given: object, words: str) -> None:
     assert learning_rate_words(given) == words
+
+
+class Words(nn.Module):
+    """A table of embeddings beside the head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.hidden, self.head = nn.Embedding(9, 4), nn.Linear(4, 8), nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs: Tensor = self.head(self.hidden(self.embed(x.long()).mean(1)).relu())
+        return outputs
+
+
+@pytest.mark.parametrize("embeddings", ["trained", "frozen"])
+def test_rank_0_trains_embeddings_as_every_rank_does(embeddings: str) -> None:
+    x = np.arange(240).reshape(60, 4) % 9
+    result = rankprobe.measure(
+        x.astype(np.float32),
+        np.arange(60) % 2,
+        backbone=Words(),
+        adapter={"embeddings": embeddings},
+        training={"epochs": 1, "learning_rate": 0.01},
+        search={"ranks": [1], "repeats": 2},
+    )
+    said = result.scope.get("in_full_beside_head")
+    assert said == ("embed.weight (36 parameters)" if embeddings == "trained" else None)
+    assert ("embed.weight" in result.methods) == (embeddings == "trained")
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ KINDS = {
     "mnist",
     "mnist5k",
     "molhiv",
+    "scaffold",
 }
 
 

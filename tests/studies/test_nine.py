@@ -180,6 +180,19 @@ def test_the_figure_has_a_panel_each(studies: Path) -> None:
     assert png_bytes(first) == png_bytes(figure.plot(results(studies)))
 
 
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (MinimalRank(6, 5, 7, 0.95, "resolved"), "r* = 6 (5 to 7)"),
+        (MinimalRank(None, 65, None, 0.95, "above_largest"), "r* above 64"),
+        (MinimalRank(None, None, 1, 0.95, "at_or_below_smallest"), "r* at most 1"),
+        (MinimalRank(None, None, None, 0.95, "baseline_suspect"), "no rank: baseline suspect"),
+    ],
+)
+def test_a_panel_says_the_verdict(answer: MinimalRank, words: str) -> None:
+    assert figure.answer_words(answer) == words
+
+
 def test_each_is_set_beside_what_was_published(studies: Path) -> None:
     kind = next(kind for kind in KINDS if kind.study == "icu")
     assert "measured: death after a year of clinical series, not measured yet: `" in block(

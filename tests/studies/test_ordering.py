@@ -144,7 +144,7 @@ def test_the_readme_shows_every_task_and_every_order(studies: Path) -> None:
         f"{100 * head:.1f} %",
         f"{100 * first.mean:.1f} % [{100 * first.low:.1f}, {100 * first.high:.1f}]",
     ]
-    assert text.endswith("of training on 1 threads, torch 2.13.0")
+    assert text.endswith("of training on 1 CPU thread, torch 2.13.0")
 
 
 def test_other_networks_stand_beside(studies: Path) -> None:

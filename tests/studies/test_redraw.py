@@ -111,7 +111,7 @@ def test_the_readme_tells_the_result(repository: Path) -> None:
     assert "![accuracy against adapter rank](results/curve.png)" in text
     assert "| rank | recovery | 95 % interval | accuracy |" in text
     assert "- measured: 2026-05-01, " in text
-    assert "of training on 2 cpu threads, torch 2.13.0" in text
+    assert "of training on 2 CPU threads, torch 2.13.0" in text
 
 
 def test_the_readme_shows_what_a_terminal_shows(repository: Path) -> None:

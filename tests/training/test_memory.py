@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -26,6 +28,7 @@ def test_activations_grow_with_batch_and_width() -> None:
     assert 4 * 64 * (100 + 2 * 2 * 500) < large < 4 * 64 * (100 + 8 * 2 * 500)
     assert large > 4 * small
     assert activation_bytes(mlp((100,), 10, hidden=(50, 50)), x, 128) == 2 * small
+    assert activation_bytes(mlp((100,), 10, hidden=(50, 50)), x[:1], 64) == small
 
 
 def test_the_network_and_the_generator_are_left_alone() -> None:
@@ -40,6 +43,7 @@ def test_largest_tensor_of_an_example() -> None:
     net = nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), nn.Flatten(), nn.Linear(96, 2))
     assert values_per_example(net, torch.randn(3, 1, 4, 4)) == 96
     assert values_per_example(nn.Linear(9, 2), torch.randn(2, 9)) == 9
+    assert values_per_example(nn.Linear(9, 2), torch.randn(1, 9)) == 9
 
 
 class Whole(nn.Module):
@@ -105,6 +109,24 @@ def test_a_cohort_that_does_not_fit_is_halved_and_gives_the_same(
     for run, other in zip(runs, expected, strict=True):
         assert run.member == other.member
         assert run.test == pytest.approx(other.test, rel=1e-9)
+
+
+def test_work_that_is_done_again_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    members, steps = tuple(replace(member, epochs=8) for member in MEMBERS), 8 * 5
+    outputs, room = Cohort.outputs, {5: 20, 3: 17}  # steps until memory is not enough, by size
+
+    def scarce(self: Cohort, x: Tensor, seed: int, *, apart: bool = False) -> Tensor:
+        left = room[self.size] = room.get(self.size, 1000) - 1
+        if left < 0:
+            raise MemoryError
+        return outputs(self, x, seed, apart=apart)
+
+    monkeypatch.setattr(Cohort, "outputs", scarce)
+    told: list[int] = []
+    train_together(members, mlp((6,), 3, hidden=(4,)), protocol(), tick=told.append)
+    assert min(room[5], room[3]) < 0
+    assert min(told) > 0
+    assert sum(told) == 5 * (steps // 16 * 16)  # told every 16 steps
 
 
 def test_a_single_member_that_does_not_fit_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from rankprobe.errors import DataError
-from studies.fetching.digits import mnist, mnist5k, read_idx
+from studies.fetching import digits
+from studies.fetching.digits import mnist, mnist5k, mnist_part, read_idx
 from tests.studies.fetching.files import LABELS, PIXELS, idx
 
 
@@ -37,6 +38,18 @@ def test_mnist_keeps_the_official_test_set_apart() -> None:
     assert arrays["y"].tolist() == [7, 0, 9]
     assert arrays["x_test"].shape == (1, 28, 28)
     assert arrays["y_test"].tolist() == [9]
+
+
+def test_a_part_of_mnist_has_as_many_of_each_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digits, "TRAIN", 2)
+    labels = np.array([3, 0, 3, 3, 0, 0, 0], dtype=np.uint8)
+    pixels = np.arange(7, dtype=np.uint8)[:, None, None] + np.zeros((28, 28), dtype=np.uint8)
+    part = mnist_part(idx(pixels), idx(labels), idx(PIXELS), idx(LABELS))
+    assert sorted(part["y"].tolist()) == [0, 0, 3, 3]
+    chosen = part["x"][:, 0, 0]
+    assert labels[chosen].tolist() == part["y"].tolist()
+    assert len(set(chosen.tolist())) == 4
+    np.testing.assert_array_equal(part["x_test"], PIXELS)
 
 
 def test_the_table_of_digits_ends_in_the_label() -> None:
