@@ -131,5 +131,5 @@ def normal_codes(bits: int) -> Codes:
     """(65,536,) codes of the entries of the normal table."""
     half = 2 ** (bits - 1)
     cells = np.clip(np.floor(normal_table().astype(np.float64) / _CELLS[bits]), -half, half - 1)
-    codes = cells + half
-    return codes.astype(np.uint8) if bits <= 8 else codes.astype(np.uint16)
+    codes: Codes = (cells + half).astype(np.uint8 if bits <= 8 else np.uint16)
+    return codes
