@@ -246,7 +246,9 @@ metric: r2
         ),
         (
             "backbone: {weight_scale: 0}",
-            ("`backbone.weight_scale` must be fan_in, or a standard deviation above 0, not 0 | "),
+            (
+                "`backbone.weight_scale` must be fan_in, family, or a standard deviation above 0, not 0 | "
+            ),
         ),
         (
             "backbone: {weight_scale: true}",
