@@ -10,7 +10,7 @@ Examples:
 
 from __future__ import annotations
 
-from rankprobe.api import compare, measure
+from rankprobe.api import compare, measure, seed_gated
 from rankprobe.errors import (
     ArtifactError,
     ConfigError,
@@ -39,4 +39,5 @@ __all__ = [
     "compare",
     "load_result",
     "measure",
+    "seed_gated",
 ]

@@ -27,6 +27,7 @@ from rankprobe.config_values import (
     Name,
     Positive,
     Seed,
+    SeedClasses,
     Share,
     ascending,
     listed,
@@ -48,12 +49,28 @@ class AdapterConfig(Model):
     bias: Literal["none", "trained"] = "none"
     layer_norm: bool = Field(default=False, description=SWITCH)
     dora: bool = Field(default=False, description=SWITCH)
+    residual: bool = Field(default=False, description=SWITCH)
     embeddings: Literal["trained", "frozen", "adapter"] = "trained"
     layers: Annotated[
         Annotated[tuple[Name, ...], Field(min_length=1)] | None, BeforeValidator(listed)
     ] = Field(default=None, description="a list of layer names, which may hold * such as [*.query]")
     others: Literal["frozen", "trained"] = "frozen"
     unadapted: Literal["refused", "frozen", "trained"] = "refused"
+
+
+class ScaffoldConfig(Model):
+    """What becomes of the frozen weights while members train, and after."""
+
+    frozen: Literal["seeded", "zero"] = "seeded"
+    evaluation: Literal["kept", "removed"] = "kept"
+    resample: Literal["none", "epoch", "step", "batch"] = "none"
+    count: Annotated[int, Field(ge=2)] = Field(
+        default=2, description="a whole number of at least 2"
+    )
+    seeds: SeedClasses | None = Field(
+        default=None, description="names of classes by seed, such as {42: [0, 1], 43: [2, 3]}"
+    )
+    outside: Literal["ignored", "class"] = "ignored"
 
 
 Candidates = (
@@ -144,6 +161,7 @@ class TaskConfig(Model):
     ) = None
     backbone: BackboneConfig = MlpConfig()
     adapter: AdapterConfig = AdapterConfig()
+    scaffold: ScaffoldConfig = ScaffoldConfig()
     training: TrainingConfig = TrainingConfig()
     search: SearchConfig = SearchConfig()
     _origin: Origin = PrivateAttr(default_factory=Origin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, FiniteFloat
@@ -73,7 +74,13 @@ class AnyBackbone(Model):
     )
 
 
-class MlpConfig(AnyBackbone):
+class BuiltBackbone(AnyBackbone):
+    """A family of ours: ``size`` multiplies all its widths, see `sized`."""
+
+    size: Positive = Field(default=1.0, description="a number above 0")
+
+
+class MlpConfig(BuiltBackbone):
     """Linear layers; see `rankprobe.backbones.mlp`."""
 
     family: Literal["mlp"] = "mlp"
@@ -85,7 +92,7 @@ class MlpConfig(AnyBackbone):
     dropout: Dropout = 0.1
 
 
-class CnnConfig(AnyBackbone):
+class CnnConfig(BuiltBackbone):
     """Plain or residual convolutions; see `rankprobe.backbones.cnn`."""
 
     family: Literal["cnn"] = "cnn"
@@ -94,7 +101,7 @@ class CnnConfig(AnyBackbone):
     residual: bool = Field(default=False, description=SWITCH)
 
 
-class CfcConfig(AnyBackbone):
+class CfcConfig(BuiltBackbone):
     """Closed-form continuous-time network; see `rankprobe.backbones.cfc`."""
 
     family: Literal["cfc"] = "cfc"
@@ -104,7 +111,7 @@ class CfcConfig(AnyBackbone):
     dropout: Dropout = 0.0
 
 
-class GinConfig(AnyBackbone):
+class GinConfig(BuiltBackbone):
     """Graph isomorphism network with bond features; see `rankprobe.backbones.gin`."""
 
     family: Literal["gin"] = "gin"
@@ -114,7 +121,7 @@ class GinConfig(AnyBackbone):
     residual: bool = Field(default=True, description=SWITCH)
 
 
-class GcnConfig(AnyBackbone):
+class GcnConfig(BuiltBackbone):
     """Graph convolutional network; see `rankprobe.backbones.gcn`."""
 
     family: Literal["gcn"] = "gcn"
@@ -123,7 +130,7 @@ class GcnConfig(AnyBackbone):
     dropout: Dropout = 0.5
 
 
-class TransformerConfig(AnyBackbone):
+class TransformerConfig(BuiltBackbone):
     """Transformer encoder over tokens; see `rankprobe.backbones.transformer`."""
 
     family: Literal["transformer"] = "transformer"
@@ -135,7 +142,7 @@ class TransformerConfig(AnyBackbone):
     norm: Literal["pre", "post"] = "pre"
 
 
-class VitConfig(AnyBackbone):
+class VitConfig(BuiltBackbone):
     """Vision transformer; see `rankprobe.backbones.vit`."""
 
     family: Literal["vit"] = "vit"
@@ -148,7 +155,7 @@ class VitConfig(AnyBackbone):
     pool: Literal["class", "mean"] = "class"
 
 
-class LlamaConfig(AnyBackbone):
+class LlamaConfig(BuiltBackbone):
     """Causal language model; see `rankprobe.backbones.llama`."""
 
     family: Literal["llama"] = "llama"
@@ -158,7 +165,7 @@ class LlamaConfig(AnyBackbone):
     feedforward: Count = Field(default=344, description=COUNT)
 
 
-class DecisionTransformerConfig(AnyBackbone):
+class DecisionTransformerConfig(BuiltBackbone):
     """Decision Transformer; see `rankprobe.backbones.decision_transformer`."""
 
     family: Literal["decision_transformer"] = "decision_transformer"
@@ -207,3 +214,24 @@ BackboneConfig = Annotated[
     Field(discriminator="family"),
 ]
 FAMILIES: tuple[type[AnyBackbone], ...] = get_args(get_args(BackboneConfig)[0])
+
+_WIDTHS = ("hidden", "width", "feedforward", "backbone_units")
+
+
+def sized(settings: BuiltBackbone) -> dict[str, Any]:
+    """The widths of a family times its ``size``, those that it has.
+
+    They are rounded to the nearest whole number, at least 1; the width of a position to the nearest
+    that the heads divide, evenly where the family needs it (a rotary attention turns pairs).
+    """
+    widths = {key: getattr(settings, key) for key in _WIDTHS if hasattr(settings, key)}
+    heads = getattr(settings, "heads", 1) * (2 if settings.family == "llama" else 1)
+    unit = {"width": heads}
+    return {key: _scaled(value, settings.size, unit.get(key, 1)) for key, value in widths.items()}
+
+
+def _scaled(widths: Any, size: float, unit: int) -> Any:
+    if isinstance(widths, tuple):
+        return tuple(_scaled(width, size, unit) for width in widths)
+    # A size of 1 leaves a width as it is: one that the heads do not divide is refused, not mended.
+    return widths if size == 1 else unit * max(1, math.floor(widths * size / unit + 0.5))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rankprobe.config_networks import network_conflicts
+from rankprobe.config_scaffold import has_no_scaffold, scaffold_conflicts
 from rankprobe.config_sources import (
     FAMILY_OF,
     TABLES,
@@ -38,10 +39,18 @@ _BY = ("column", "group", "time")
 _WITH_NAMES = ("arrays", "table", "python", "text", "huggingface", "series", "graphs")
 # Where given weights are kept, what LoRA leaves alone is left alone unless settings say otherwise.
 AS_LORA = {"beta": "fixed", "embeddings": "frozen", "unadapted": "frozen"}
+# Without a scaffold beta scales nothing, and B must not start at zero: all layers would give 0, and
+# in a network of several no gradient would come through.
+WITHOUT_SCAFFOLD = {"beta": "fixed", "b_init": "kaiming"}
 
 
 def spelled_out(settings: Settings) -> Settings:
-    """Settings with the short forms ``data: FILE`` and ``split: COLUMN`` written in full."""
+    """Settings with the short forms written in full.
+
+    They are ``data: FILE``, ``split: COLUMN`` and ``scaffold: zero``.
+    """
+    if isinstance(frozen := settings.get("scaffold"), str):
+        settings = {**settings, "scaffold": {"frozen": frozen}}
     data = settings.get("data")
     if isinstance(data, str):
         data = {"path": data}
@@ -62,6 +71,8 @@ def completed(settings: Settings, name: str) -> Settings:
     adapter = settings.get("adapter", {})
     if keeps_weights(backbone) and isinstance(adapter, dict):
         settings["adapter"] = {**AS_LORA, **adapter}
+    elif has_no_scaffold(settings) and isinstance(adapter, dict):
+        settings["adapter"] = {**WITHOUT_SCAFFOLD, **adapter}
     return settings
 
 
@@ -97,6 +108,7 @@ def conflicts(
     backbone = settings.get("backbone")
     if isinstance(backbone, dict):
         yield from network_conflicts(backbone, settings.get("search"), where, trust=trust or given)
+    yield from scaffold_conflicts(settings, where, kept=keeps_weights(backbone))
     data = settings.get("data")
     if data is None and from_file:
         yield Problem(

@@ -25,6 +25,20 @@ def ascending(value: Any) -> Any:
     return tuple(sorted(set(value))) if whole else listed(value)
 
 
+def by_seed(value: Any) -> Any:
+    """``{42: [0, 1]}``, whose keys YAML gives as text, with whole numbers and names of classes."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        int(key) if isinstance(key, str) and key.isdecimal() else key: tuple(
+            str(each) if type(each) is int else each for each in classes
+        )
+        if isinstance(classes, list)
+        else classes
+        for key, classes in value.items()
+    }
+
+
 Name = Annotated[str, Field(min_length=1)]
 Names = Annotated[Name | Annotated[tuple[Name, ...], Field(min_length=1)], BeforeValidator(listed)]
 Count = Annotated[int, Field(ge=1)]
@@ -32,6 +46,11 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 Share = Annotated[FiniteFloat, Field(gt=0, lt=1)]
 Part = Annotated[Share | tuple[Name, Name] | None, BeforeValidator(listed)]
+SeedClasses = Annotated[
+    dict[Seed, Annotated[tuple[Name, ...], Field(min_length=1)]],
+    Field(min_length=2),
+    BeforeValidator(by_seed),
+]
 Factory = Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
 
 SEED = "a whole number of at least 0"

@@ -60,11 +60,14 @@ def test_defaults_are_those_of_the_contract(folder: Path) -> None:
     assert dump == {
         "seed": 0, "objective": None, "metric": None,
         "backbone": {"family": "mlp", "hidden": [512, 256, 128, 64], "activation": "relu",
-                     "dropout": 0.1, "seed": 42, "weights": "normal", "weight_scale": "fan_in"},
+                     "dropout": 0.1, "seed": 42, "weights": "normal", "weight_scale": "fan_in",
+                     "size": 1.0},
         "adapter": {"scaling": "rank_stabilized", "alpha": 1.0, "beta": "trained",
                     "b_init": "zeros", "head": "trained", "bias": "none",
-                    "layer_norm": False, "dora": False, "embeddings": "trained",
+                    "layer_norm": False, "dora": False, "residual": False, "embeddings": "trained",
                     "layers": None, "others": "frozen", "unadapted": "refused"},
+        "scaffold": {"frozen": "seeded", "evaluation": "kept", "resample": "none", "count": 2,
+                     "seeds": None, "outside": "ignored"},
         "training": {"optimizer": "adamw", "learning_rate": "tuned", "weight_decay": 0.01,
                      "batch_size": 128, "epochs": "auto", "schedule": "cosine", "decay": 0.9,
                      "warmup": 0.0, "clip": None, "class_weights": "none"},
@@ -195,7 +198,7 @@ metric: r2
             "zzz: 1",
             (
                 "unknown key `zzz` | known keys: name, seed, data, objective, metric, "
-                "backbone, adapter, training, search"
+                "backbone, adapter, scaffold, training, search"
             ),
         ),
         ("search: {seed: 1}", "unknown key `search.seed` | `seed` belongs at the top level"),
@@ -237,7 +240,7 @@ metric: r2
             "backbone: 3",
             (
                 "`backbone` must be a group of settings (family, seed, weights, "
-                "weight_scale, hidden, activation, dropout), not 3 | "
+                "weight_scale, size, hidden, activation, dropout), not 3 | "
             ),
         ),
         (

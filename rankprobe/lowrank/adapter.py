@@ -27,6 +27,7 @@ class Adapter:
             keeps a given one as it is.
         layer_norm: LayerNorm on the sum of frozen and adapted path.
         dora: Weight decomposition (DoRA, arXiv:2402.09353).
+        residual: Whether the input is added to what a layer gives, where both have one shape.
         embeddings: Whether tables of embeddings, and heads tied to them, are ``trained`` in full,
             ``frozen``, or an ``adapter``.
         layers: Names of the layers to adapt, which may hold ``*``; a name of a container covers
@@ -44,6 +45,7 @@ class Adapter:
     bias: Literal["none", "trained"] = "none"
     layer_norm: bool = False
     dora: bool = False
+    residual: bool = False
     embeddings: Literal["trained", "frozen", "adapter"] = "trained"
     layers: tuple[str, ...] | None = None
     others: Literal["frozen", "trained"] = "frozen"

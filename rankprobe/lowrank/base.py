@@ -106,6 +106,10 @@ class LowRankLayer(FrozenTensor):
         norms: Tensor = weight.flatten(1).norm(dim=1)
         return norms
 
+    def around(self, x: Tensor, h: Tensor) -> Tensor:
+        """What the layer gives, with its input added where there is a residual for it."""
+        return h + x if self.adapter.residual and h.shape == x.shape else h
+
     def merged(self) -> Tensor:
         """The dense tensor beta W + scaling B A, of the shape of W."""
         low_rank = (self.B @ self.A.flatten(1)).view(self.shape)

@@ -34,7 +34,8 @@ class LowRankConv(LowRankLayer):
     A layer has r * (d_in / groups * prod(kernel) + d_out) + 1 trained parameters. With ``dora``
     the kernel of each output channel is normalised and scaled by a trained magnitude; with
     ``layer_norm`` the sum of both paths is normalised over channels and places by GroupNorm with
-    one group, the form that LayerNorm has for convolutions.
+    one group, the form that LayerNorm has for convolutions. With ``residual`` x is added last where
+    channels and places are as many as before.
 
     Args:
         name: Name of the layer in its network; keys the scaffold and the initial values.
@@ -90,10 +91,10 @@ class LowRankConv(LowRankLayer):
             kernel = kernel * factors.view(-1, *(1 for _ in kernel.shape[1:]))
         bias = self.offset if self.bias is None else self.bias
         h = each_member(self.convolve, x, kernel, bias if self.norm is None else None)
-        if self.norm is None:
-            return h
-        h = cast("Tensor", self.norm(h))
-        return h if bias is None else h + bias.view(-1, *(1 for _ in kernel.shape[2:]))
+        if self.norm is not None:
+            h = cast("Tensor", self.norm(h))
+            h = h if bias is None else h + bias.view(-1, *(1 for _ in kernel.shape[2:]))
+        return self.around(x, h)
 
 
 class Convolve:

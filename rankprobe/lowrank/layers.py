@@ -26,7 +26,8 @@ class LowRankLinear(LowRankLayer):
     A (r, d_in) Kaiming-uniform at the start, B (d_out, r) zero, beta one scalar that starts
     at 1 (Hazan et al., arXiv:2604.08749). With ``dora`` the rows of the merged matrix
     ``V = beta W + scaling B A`` are normalised and scaled by a trained magnitude (d_out,)
-    that starts at the norms of W's rows (arXiv:2402.09353).
+    that starts at the norms of W's rows (arXiv:2402.09353). With ``layer_norm`` LayerNorm is over
+    the sum of both paths, before a bias; with ``residual``, and d_out = d_in, x is added last.
 
     Args:
         name: Name of the layer in its network; keys the scaffold and the initial values.
@@ -83,4 +84,4 @@ class LowRankLinear(LowRankLayer):
         if self.norm is not None:
             h = self.norm(h)
         bias = self.offset if self.bias is None else self.bias
-        return h if bias is None else h + bias
+        return self.around(x, h if bias is None else h + bias)

@@ -13,10 +13,12 @@ from rankprobe.config import TaskConfig
 from rankprobe.config_backbones import (
     AnyBackbone,
     BackboneConfig,
+    BuiltBackbone,
     GivenBackbone,
     HuggingfaceConfig,
     MlpConfig,
     PythonConfig,
+    sized,
 )
 from rankprobe.data.task import Task
 from rankprobe.errors import ConfigError, Problem
@@ -63,9 +65,13 @@ def inputs_of(task: Task) -> Inputs:
 
 
 def own_settings(settings: AnyBackbone) -> dict[str, Any]:
-    """The settings of a family alone: not those of its frozen weights, which all share."""
-    shared = {*AnyBackbone.model_fields, "family"}
-    return settings.model_dump(exclude=shared)
+    """The settings of a family alone, with the widths that its size gives it.
+
+    Not those of its frozen weights, which all share.
+    """
+    shared = {*BuiltBackbone.model_fields, "family"}
+    own = settings.model_dump(exclude=shared)
+    return own | sized(settings) if isinstance(settings, BuiltBackbone) else own
 
 
 def given_network(config: TaskConfig, network: nn.Module) -> dict[str, Any]:
@@ -101,7 +107,8 @@ def architecture(settings: BackboneConfig, task: Task, network: nn.Module | None
         words = [f"{name}{origin}", f"head {head}" if head else "no head"]
         return ", ".join(words + ([f"made anew: {', '.join(anew)}"] if anew else []))
     if isinstance(settings, MlpConfig):
-        widths = [math.prod(task.input_shape), *settings.hidden, task.outputs]
+        hidden = own_settings(settings)["hidden"]
+        widths = [math.prod(task.input_shape), *hidden, task.outputs]
         return (
             f"mlp {'-'.join(map(str, widths))}, {settings.activation}, dropout {settings.dropout:g}"
         )

@@ -122,6 +122,8 @@ def _notes(
         )
     if adapter.layer_norm:
         notes.append("a LayerNorm on each adapted layer was trained too, which LoRA has not")
+    if adapter.residual:
+        notes.append("inputs were added to what layers give, where shapes agree; LoRA has not that")
     if adapter.b_init == "kaiming":
         notes.append("B started at random values; LoRA starts it at zero")
     grouped = [name for name in layers if getattr(_module(network, name, there), "groups", 1) != 1]

@@ -13,7 +13,7 @@ from rankprobe.search.setup import Setup
 
 def scope_of(config: TaskConfig, setup: Setup, *, epochs: int | None) -> dict[str, Any]:
     """What the number is relative to, in words; ``epochs`` are those that were trained."""
-    backbone, training = config.backbone, config.training
+    backbone, training, protocol = config.backbone, config.training, setup.bench.protocol
     scale = backbone.weight_scale
     scale_words = "1/sqrt(fan-in)" if scale == "fan_in" else f"{scale:g}"
     others = config.search.scaffolds - 1
@@ -22,7 +22,7 @@ def scope_of(config: TaskConfig, setup: Setup, *, epochs: int | None) -> dict[st
     return {
         "split": setup.bench.task.division,
         "architecture": architecture(backbone, setup.bench.task, setup.bench.backbone),
-        "scaffold": _scaffold_words(setup.bench.protocol.scaffold, drawn),
+        "scaffold": protocol.use.words(_scaffold_words(protocol.scaffold, drawn)),
         "adapter": ", ".join(
             f"{k} {_word(v)}" for k, v in config.adapter.model_dump(exclude_none=True).items()
         ),

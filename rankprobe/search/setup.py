@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import torch
+from pydantic import BaseModel
 
 from rankprobe.config import TaskConfig
 from rankprobe.data.task import Task
@@ -21,6 +22,7 @@ from rankprobe.lowrank import (
     largest_useful_rank,
     trained_in_full,
 )
+from rankprobe.records import Member
 from rankprobe.search.backbone import built_backbone, given_network
 from rankprobe.search.bench import Bench
 from rankprobe.search.driver import Search
@@ -28,6 +30,8 @@ from rankprobe.search.rates import Rates
 from rankprobe.training import TrainingProtocol
 from rankprobe.training.memory import activation_bytes, out_of_memory
 from rankprobe.training.protocol import trainable_parameters
+from rankprobe.training.scaffolds import ScaffoldUse
+from rankprobe.training.trainees import build_cohort
 from rankprobe.user_code import UserCode
 
 # Changed when the same settings would give other results: such results are not mixed.
@@ -107,6 +111,7 @@ def prepare(config: TaskConfig, task: Task, *, device: str = "auto") -> Setup:
         warmup=config.training.warmup,
         clip=config.training.clip,
         class_weights=_class_weights(config, task),
+        use=_use(config),
     )
     largest = largest_useful_rank(backbone, adapter)
     if protocol.scaffold.init == "mixed":  # names in `random` that no layer has
@@ -120,7 +125,41 @@ def prepare(config: TaskConfig, task: Task, *, device: str = "auto") -> Setup:
     if in_full:  # rank 0 was the head alone before
         identity["rank_zero"] = "what is trained in full"
     bench = Bench(backbone, task, protocol, _code(config))
+    if protocol.use.frozen == "zero" and adapter.b_init == "zeros":
+        _check_alive(bench, config)
     return Setup(bench, search, identity, largest, network, in_full)
+
+
+def _use(config: TaskConfig) -> ScaffoldUse:
+    if config.scaffold.seeds is not None:
+        raise ConfigError(
+            Problem(
+                "`scaffold.seeds` makes one adapter for several tasks, and full training knows of "
+                "no seeds: there is no minimal rank",
+                config.where("scaffold", "seeds"),
+                "call `rankprobe.seed_gated` with this file, or remove `seeds`",
+            )
+        )
+    return ScaffoldUse(**config.scaffold.model_dump(exclude={"seeds", "outside"}))
+
+
+def _check_alive(bench: Bench, config: TaskConfig) -> None:
+    """Refuse a network in which no adapter gets a gradient: W and B zero in layer after layer."""
+    few = torch.from_numpy(bench.task.train.x[:8])
+    with torch.random.fork_rng([]):
+        cohort = build_cohort(bench.backbone, [Member(1, 1e-3, 0, 1)], bench.protocol, few)
+        outputs = cohort.outputs(few, 0)
+        outputs.backward(torch.rand_like(outputs))  # type: ignore[no-untyped-call]
+    gradients = [cohort.stacks[name].grad for name in cohort.stacks if name.endswith(".B")]
+    if not any(grad is not None and bool(grad.any()) for grad in gradients):
+        raise ConfigError(
+            Problem(
+                "without a scaffold, and with B zero at the start, every adapted layer gives 0 "
+                "and no adapter gets a gradient",
+                config.where("adapter", "b_init"),
+                "write `b_init: kaiming`, which is what `scaffold: zero` has by default",
+            )
+        )
 
 
 def _code(config: TaskConfig) -> UserCode | None:
@@ -222,15 +261,26 @@ def _candidates(rate: float | tuple[float, ...]) -> tuple[float, ...]:
 def _identity(config: TaskConfig, task: Task) -> dict[str, Any]:
     """What decides a member's result. Lengths and rates are the member's own."""
     training = config.training.model_dump(exclude={"epochs", "learning_rate"})
+    scaffold = config.scaffold.model_dump(mode="json", exclude_defaults=True)
     return {
         "protocol_version": PROTOCOL_VERSION,
         "data": task.hash,
         "metric": task.metric,
         "seed": config.seed,
-        "backbone": config.backbone.model_dump(mode="json"),
-        "adapter": config.adapter.model_dump(mode="json"),
+        "backbone": _said(config.backbone, size=1.0),
+        "adapter": _said(config.adapter, residual=False),
         "training": training,
+        **({"scaffold": scaffold} if scaffold else {}),
     }
+
+
+def _said(section: BaseModel, **later: Any) -> dict[str, Any]:
+    """A section's settings, without those that came later where they change nothing.
+
+    Otherwise what was measured before them would be a measurement of something else.
+    """
+    settings = section.model_dump(mode="json")
+    return {key: value for key, value in settings.items() if later.get(key, ...) != value}
 
 
 def _device(name: str) -> str:

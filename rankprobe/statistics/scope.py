@@ -18,7 +18,7 @@ from rankprobe.records.comparison import ScopeDifference
 FOREIGN = "foreign"
 """Key of ``Result.provenance`` that names the file of scores measured elsewhere."""
 
-_SECTIONS = ("backbone", "adapter", "training")
+_SECTIONS = ("backbone", "adapter", "scaffold", "training")
 _OF_THE_TASK = {("backbone", "seed")}
 _ABSENT = "not given"
 _SETTINGS = "settings"

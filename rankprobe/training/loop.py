@@ -49,6 +49,7 @@ def fit(
     history: list[tuple[float, list[Score | None]]] = []
     for step in range(total):
         x, y = batches.at(step)
+        cohort.begin(step, batches.per_epoch)
         outputs = cohort.outputs(x, batches.mask_seed(step), apart=batches.apart)
         gradient = loss_gradient(outputs, y, data.class_weights, gaps=data.gaps)
         outputs.backward(gradient)  # type: ignore[no-untyped-call]

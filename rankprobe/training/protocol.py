@@ -19,6 +19,7 @@ from rankprobe.training.data import TrainingData
 from rankprobe.training.loop import evaluated, fit
 from rankprobe.training.memory import out_of_memory
 from rankprobe.training.objectives import Objective
+from rankprobe.training.scaffolds import ScaffoldUse
 from rankprobe.training.trainees import build_cohort
 
 
@@ -40,6 +41,7 @@ class TrainingProtocol:
         clip: Largest norm of each member's gradient; ``None``: any.
         class_weights: Weights of the classes in the loss; see `objectives.class_weights`.
         device: A torch device.
+        use: What becomes of the scaffold while members train, and after.
     """
 
     objective: Objective
@@ -54,6 +56,7 @@ class TrainingProtocol:
     warmup: float = 0.0
     clip: float | None = None
     class_weights: Literal["none", "balanced"] | tuple[float, ...] = "none"
+    use: ScaffoldUse = field(default_factory=ScaffoldUse)
 
 
 @dataclass(frozen=True)

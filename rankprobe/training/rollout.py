@@ -78,7 +78,8 @@ class Rollouts:
                 break
             windows, place = playing.windows(step, columns)
             x = torch.from_numpy(windows).to(device, dtype)
-            outputs = cohort.outputs(x, seed=0, apart=True)[:, :, place]
+            places = torch.from_numpy(columns)
+            outputs = cohort.outputs(x, seed=0, apart=True, places=places)[:, :, place]
             actions = outputs * self.data.scale + self.data.shift
             playing.act(step, columns, actions.double().cpu().numpy())
         return playing.returns

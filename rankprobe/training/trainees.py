@@ -33,6 +33,7 @@ from rankprobe.training.chance import seed_all
 from rankprobe.training.fusion import fuse
 from rankprobe.training.memory import values_per_example
 from rankprobe.training.optimizer import CohortAdamW
+from rankprobe.training.scaffolds import Turns, remove, resampled
 from rankprobe.training.stacks import inside, slots_of, stacked
 
 if TYPE_CHECKING:
@@ -71,6 +72,9 @@ class Cohort:
         example: A few inputs, (n, ...), to see whether vmap can run the network.
         dtype: Type of the trained tensors.
         clip: Largest norm of each member's gradient; ``None``: any.
+
+    Attributes:
+        turns: Changes the scaffold, where that is not the same one all the time.
     """
 
     def __init__(
@@ -114,19 +118,36 @@ class Cohort:
         self._slots += [[(layer.__dict__, "whole", None)] for layer in self._small.values()]
         self._convolved = put_channels_last(self.module, example)
         self._attention = FoldedAttention()
+        self.turns: Turns | None = None
         self.one_by_one = self.size == 1 or not self._vmap_runs(example)
 
-    def outputs(self, x: Tensor, seed: int, *, apart: bool = False) -> Tensor:
-        """Outputs in training mode.
+    def begin(self, step: int, per_epoch: int) -> None:
+        """A training step begins, of so many an epoch."""
+        if self.turns is not None:
+            self.turns.begin(step, per_epoch)
+
+    def outputs(
+        self, x: Tensor, seed: int, *, apart: bool = False, places: Tensor | None = None
+    ) -> Tensor:
+        """Outputs in training mode, or in evaluation mode where the module is.
 
         Args:
             x: (batch, ...), shared by all members; or (members, batch, ...).
             seed: Of the dropout masks, which all members share.
             apart: Whether every member has inputs of its own.
+            places: (batch,) the place of each example in its split; from 0 unless given.
 
         Returns:
             (members, batch, outputs).
         """
+        if self.turns is None:
+            return self._outputs(x, seed, apart=apart)
+        return self.turns.outputs(
+            lambda part, own: self._outputs(part, own, apart=apart), x, seed, int(apart), places
+        )
+
+    def _outputs(self, x: Tensor, seed: int, *, apart: bool) -> Tensor:
+        """Outputs of what goes through one scaffold."""
         batch = x.shape[1] if apart else len(x)
         large = x.device.type == "cpu" and batch * self._convolved > _LARGE_CONVOLUTION
         if self.one_by_one or large:
@@ -164,8 +185,9 @@ class Cohort:
         self.module.eval()
         try:
             # torch leaves Tensor.split without types
-            for part in x.split(self.chunk(x)):  # type: ignore[no-untyped-call]
-                yield self.outputs(part, seed=0)
+            places, size = torch.arange(len(x)), self.chunk(x)
+            for part, own in zip(x.split(size), places.split(size), strict=True):  # type: ignore[no-untyped-call]
+                yield self.outputs(part, seed=0, places=own)
         finally:
             self.module.train()
 
@@ -275,6 +297,8 @@ def build_cohort(
     scaffold = protocol.scaffold.sibling(members[0].scaffold)
     if ranks:
         module = attach(backbone, rank=max(ranks), adapter=protocol.adapter, scaffold=scaffold)
+        if protocol.use.frozen == "zero":
+            remove(module)
         module = fuse(for_cohorts(module))
         needed = repeats if trained_in_full(module) else []
         full = full_starts(backbone, seed=protocol.seed, repeats=needed, scaffold=scaffold)
@@ -289,7 +313,7 @@ def build_cohort(
         module = for_cohorts(start)
         full = full_starts(backbone, seed=protocol.seed, repeats=repeats, scaffold=scaffold)
         trained = [full[repeat] for repeat in repeats]
-    return Cohort(
+    cohort = Cohort(
         module,
         trained,
         constants,
@@ -300,3 +324,15 @@ def build_cohort(
         dtype=dtype or (example.dtype if example.is_floating_point() else torch.float32),
         clip=protocol.clip,
     )
+    if ranks and not protocol.use.usual:
+        cohort.turns = Turns(
+            cohort.module,
+            protocol.use,
+            lambda index: attach(
+                backbone,
+                rank=min(max(ranks), 1),
+                adapter=protocol.adapter,
+                scaffold=resampled(scaffold, index),
+            ),
+        )
+    return cohort

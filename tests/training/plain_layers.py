@@ -31,7 +31,7 @@ class Dense(nn.Module):
     def __init__(self, frozen: LowRankLayer, rank: int, adapter: Adapter, columns: bool) -> None:
         super().__init__()
         self.register_buffer("weight", frozen.weight.clone())
-        self.columns, self.dora = columns, adapter.dora
+        self.columns, self.dora, self.residual = columns, adapter.dora, adapter.residual
         own = min(rank, frozen.largest_rank) or 1
         power = {"rank_stabilized": 0.5, "standard": 1.0, "none": 0.0}[adapter.scaling]
         alpha = 1.0 if adapter.scaling == "none" else adapter.alpha
@@ -83,9 +83,12 @@ class PlainSingle(Dense):
             h = F.embedding(x, matrix, original.padding_idx)
             return self.normed(h, 0)
         if not isinstance(original, nn.Conv1d | nn.Conv2d | nn.Conv3d):
-            return self.normed(x @ matrix.T, 0)
-        h = functional_call(original, {"weight": matrix, "bias": torch.zeros_like(self.bias)}, x)
-        return self.normed(h, matrix.dim() - 2)
+            h = self.normed(x @ matrix.T, 0)
+        else:
+            zero = torch.zeros_like(self.bias)
+            h = functional_call(original, {"weight": matrix, "bias": zero}, x)
+            h = self.normed(h, matrix.dim() - 2)
+        return x + h if self.residual and x.shape == h.shape else h
 
 
 class PlainSeveral(nn.Module):

@@ -19,12 +19,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rankprobe.data.task import Objective, Split, Task
-from rankprobe.lowrank import attach, initial_state, reinitialised
+from rankprobe.lowrank import Adapter, attach, initial_state, reinitialised
 from rankprobe.lowrank.randomness import integer_seed, permutation
 from rankprobe.records import Member, Run
 from rankprobe.training import Score, TrainingData, TrainingProtocol, train
 from rankprobe.training.objectives import scored_outputs
 from tests.training.plain_layers import plain_twin
+from tests.training.plain_scaffolds import PlainTurns
 
 
 def toy_task(
@@ -97,11 +98,12 @@ class PlainLinear(nn.Module):
     bias: Tensor | None
     magnitude: Tensor
 
-    def __init__(self, weight: Tensor, factor: float, layer_norm: bool, dora: bool) -> None:
+    def __init__(self, weight: Tensor, factor: float, adapter: Adapter) -> None:
         super().__init__()
         self.register_buffer("weight", weight)
-        self.factor, self.dora = factor, dora
-        self.norm = nn.LayerNorm(len(weight)) if layer_norm else None
+        self.factor, self.dora = factor, adapter.dora
+        self.norm = nn.LayerNorm(len(weight)) if adapter.layer_norm else None
+        self.residual = adapter.residual and weight.shape[0] == weight.shape[1]
 
     def start(self, values: Mapping[str, Tensor], prefix: str) -> None:
         """Take the initial values of the layer's own tensors; the rest is fixed."""
@@ -120,7 +122,8 @@ class PlainLinear(nn.Module):
             matrix = matrix * (self.magnitude / matrix.norm(dim=1))[:, None]
         h = x @ matrix.T
         h = h if self.norm is None else self.norm(h)
-        return h if self.bias is None else h + self.bias
+        h = h if self.bias is None else h + self.bias
+        return x + h if self.residual else h
 
 
 def plain_network(backbone: nn.Module, member: Member, settings: TrainingProtocol) -> nn.Module:
@@ -144,9 +147,7 @@ def plain_network(backbone: nn.Module, member: Member, settings: TrainingProtoco
         alpha = 1.0 if adapter.scaling == "none" else adapter.alpha
         factor = float(np.float32(alpha / own**power))  # the layer keeps it in float32
         weight = scaffold.weight(name, (layer.out_features, layer.in_features))
-        plain[layer] = PlainLinear(
-            torch.from_numpy(weight), factor, adapter.layer_norm, adapter.dora
-        )
+        plain[layer] = PlainLinear(torch.from_numpy(weight), factor, adapter)
         plain[layer].start(state, name)
     for path, module in list(net.named_modules(remove_duplicate=False)):
         if module in plain:
@@ -180,6 +181,7 @@ def solo(
     """Train one member on the toy task of the protocol's objective, plainly."""
     data = TrainingData.of(task or toy_task(settings.objective), dtype=dtype)
     net = plain_network(backbone, member, settings).to(dtype)
+    turns = PlainTurns(net, settings, settings.scaffold.sibling(member.scaffold))
     moved = [p for p in net.parameters() if p.requires_grad and p.numel()]
     optimizer = torch.optim.AdamW(
         moved, weight_decay=settings.weight_decay, foreach=False, fused=False
@@ -193,7 +195,7 @@ def solo(
     def outputs(x: Tensor, target: Tensor) -> NDArray[Any]:
         net.eval()
         with torch.no_grad():
-            values: Tensor = net(x) * data.scale + data.shift
+            values: Tensor = turns.evaluate(x) * data.scale + data.shift
         net.train()
         return scored_outputs(settings.objective, values[None], target)[0].numpy()
 
@@ -202,8 +204,11 @@ def solo(
             epoch, batch = divmod(step, per_epoch)
             order = permutation(["order", settings.seed, member.repeat, epoch], n)
             rows = torch.from_numpy(order[batch * size : (batch + 1) * size])
-            torch.manual_seed(integer_seed(["mask", settings.seed, member.repeat, step]))
-            guess, truth = net(data.train_x[rows]), data.train_y[rows]
+            masks = integer_seed(["mask", settings.seed, member.repeat, step])
+            guess, truth = (
+                turns.train(data.train_x[rows], masks, step, per_epoch),
+                data.train_y[rows],
+            )
             loss = _loss(guess, truth)
             factor = (1 + math.cos(math.pi * step / total)) / 2
             for group in optimizer.param_groups:

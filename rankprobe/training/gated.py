@@ -1,0 +1,205 @@
+"""One adapter over several scaffolds, each with classes of its own: what the seed lets through.
+
+Every step runs a batch once through each scaffold, with the examples that count there, and makes
+one optimiser step on the mean loss of all (example, seed) pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from rankprobe.errors import TrainingError
+from rankprobe.lowrank import attach
+from rankprobe.lowrank.randomness import integer_seed
+from rankprobe.records import Member
+from rankprobe.training.data import TrainingData
+from rankprobe.training.loop import Batches, rate_factor
+from rankprobe.training.objectives import loss_gradient
+from rankprobe.training.protocol import TrainingProtocol
+from rankprobe.training.scaffolds import ScaffoldUse, Turns
+from rankprobe.training.trainees import Cohort, build_cohort
+
+
+@dataclass(frozen=True)
+class Gates:
+    """Which classes belong to which scaffold.
+
+    Attributes:
+        seeds: Seeds of the scaffolds.
+        classes: Indices of the classes of each.
+        outside: What an example of another class counts as under a seed: it is ``ignored``, or has
+            a ``class`` of its own, whose index is the last.
+        outputs: Outputs of the network, that class included.
+    """
+
+    seeds: tuple[int, ...]
+    classes: tuple[tuple[int, ...], ...]
+    outside: Literal["ignored", "class"]
+    outputs: int
+
+    def targets(self, y: Tensor, gate: int) -> Tensor:
+        """Targets (n,) of labels (n,) under a seed; -1 where an example does not count."""
+        own = torch.isin(y, torch.tensor(self.classes[gate], device=y.device))
+        return torch.where(own, y, -1 if self.outside == "ignored" else self.outputs - 1)
+
+
+@dataclass(frozen=True)
+class GateScore:
+    """What one member does under one seed; shares of examples, NaN where there are none.
+
+    Attributes:
+        own: Of the seed's own classes: named right.
+        elsewhere: Of the same examples under each of the other seeds: still named right.
+        rejected: Of other classes: given the outside class, where there is one.
+    """
+
+    own: float
+    elsewhere: float
+    rejected: float
+
+
+@dataclass(frozen=True)
+class GatedRun:
+    """One finished member.
+
+    Attributes:
+        member: The member.
+        validation: Share of right answers over the (example, seed) pairs that count.
+        test: Likewise.
+        gates: The test split under each seed.
+        trainable: Trained parameters.
+    """
+
+    member: Member
+    validation: float
+    test: float
+    gates: tuple[GateScore, ...]
+    trainable: int
+
+
+def train_gated(
+    members: Sequence[Member],
+    *,
+    backbone: nn.Module,
+    data: TrainingData,
+    protocol: TrainingProtocol,
+    gates: Gates,
+) -> tuple[GatedRun, ...]:
+    """Train members of one repeat and one number of epochs together, and score them.
+
+    Args:
+        members: Members with adapters.
+        backbone: The network, with the outputs of the gates.
+        data: A classification; examples of no seed's classes count under none where they are
+            ignored, and must not be among the training examples then.
+        protocol: How to train; the seed of its scaffold is not looked at.
+        gates: Which classes belong to which scaffold.
+
+    Raises:
+        TrainingError: Outputs were no longer finite.
+    """
+    device = [data.train_x.device] if data.train_x.device.type == "cuda" else []
+    with torch.random.fork_rng(device):
+        cohort = _cohort(members, backbone, data, protocol, gates)
+        batches = Batches(data, protocol, cohort.repeats)
+        total = members[0].epochs * batches.per_epoch
+        for step in range(total):
+            x, y = batches.at(step)
+            _step(cohort, x, y, batches.mask_seed(step), gates)
+            cohort.update(
+                rate_factor(
+                    step,
+                    total,
+                    protocol.schedule,
+                    per_epoch=batches.per_epoch,
+                    decay=protocol.decay,
+                    warmup=protocol.warmup,
+                )
+            )
+        answers = {split: _answers(cohort, data, split, gates) for split in ("validation", "test")}
+    return tuple(
+        GatedRun(
+            member,
+            _right(answers["validation"][:, index], data.validation_y, gates),
+            _right(answers["test"][:, index], data.test_y, gates),
+            tuple(
+                _gate_score(answers["test"][:, index], data.test_y, gates, gate)
+                for gate in range(len(gates.seeds))
+            ),
+            cohort.trainable[index],
+        )
+        for index, member in enumerate(members)
+    )
+
+
+def _cohort(
+    members: Sequence[Member],
+    backbone: nn.Module,
+    data: TrainingData,
+    protocol: TrainingProtocol,
+    gates: Gates,
+) -> Cohort:
+    """A cohort in which step number j goes through the scaffold of gate j."""
+    scaffolds = [replace(protocol.scaffold, seed=seed) for seed in gates.seeds]
+    first = replace(protocol, scaffold=scaffolds[0], use=ScaffoldUse())
+    cohort = build_cohort(backbone, members, first, data.train_x[:2], dtype=data.dtype)
+    cohort.turns = Turns(
+        cohort.module,
+        ScaffoldUse(resample="step", count=len(scaffolds)),
+        lambda index: attach(backbone, rank=1, adapter=protocol.adapter, scaffold=scaffolds[index]),
+    )
+    return cohort
+
+
+def _step(cohort: Cohort, x: Tensor, y: Tensor, masks: int, gates: Gates) -> None:
+    """Gradients of the mean loss over all pairs of a batch that count."""
+    outputs, targets = [], []
+    for gate in range(len(gates.seeds)):
+        wanted = gates.targets(y, gate)
+        rows = (wanted >= 0).nonzero().squeeze(1)
+        if len(rows):
+            cohort.begin(gate, 1)
+            seed = integer_seed(["part", masks, gate]) if gate else masks
+            outputs.append(cohort.outputs(x.index_select(0, rows), seed))
+            targets.append(wanted[rows])
+    together = torch.cat(outputs, dim=1)
+    together.backward(loss_gradient(together, torch.cat(targets)))  # type: ignore[no-untyped-call]
+
+
+@torch.no_grad()
+def _answers(
+    cohort: Cohort, data: TrainingData, split: Literal["validation", "test"], gates: Gates
+) -> Tensor:
+    """The class that is named, (seeds, members, n)."""
+    x, _ = data.held_out(split)
+    answers = []
+    for gate in range(len(gates.seeds)):
+        cohort.begin(gate, 1)
+        outputs = torch.cat(list(cohort.evaluate(x)), dim=1)
+        if not bool(outputs.isfinite().all()):
+            raise TrainingError(
+                "outputs were no longer finite; give a smaller `training.learning_rate`"
+            )
+        answers.append(outputs.argmax(dim=2))
+    return torch.stack(answers)
+
+
+def _right(answers: Tensor, y: Tensor, gates: Gates) -> float:
+    """Share of right ones over all pairs that count; ``answers`` are (seeds, n)."""
+    wanted = torch.stack([gates.targets(y, gate) for gate in range(len(gates.seeds))])
+    return float((answers == wanted)[wanted >= 0].double().mean())
+
+
+def _gate_score(answers: Tensor, y: Tensor, gates: Gates, gate: int) -> GateScore:
+    own = torch.isin(y, torch.tensor(gates.classes[gate], device=y.device))
+    others = [other for other in range(len(gates.seeds)) if other != gate]
+    rejected = float("nan")
+    if gates.outside == "class":
+        rejected = float((answers[gate] == gates.outputs - 1)[~own].double().mean())
+    right = (answers == y).double()
+    return GateScore(float(right[gate][own].mean()), float(right[others][:, own].mean()), rejected)
