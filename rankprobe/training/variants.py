@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from rankprobe.lowrank import adapted_layers, attach
+from rankprobe.lowrank import LowRankLinear, adapted_layers, attach
 from rankprobe.lowrank.base import LowRankLayer
+from rankprobe.lowrank.conv import LowRankConv
 from rankprobe.lowrank.lanes import Lanes
 from rankprobe.training.scaffolds import remove
+
+LARGEST_IN_LANES = 4_000_000
+"""Weights of a network of which a cohort may hold several frozen copies."""
 
 if TYPE_CHECKING:
     from torch import device as Device
@@ -88,19 +92,26 @@ def held_still(
     ]
 
 
-def together(protocols: Sequence[TrainingProtocol]) -> bool:
-    """Whether members of these protocols can be in one cohort."""
-    return len({_structure(protocol) for protocol in protocols}) == 1
-
-
-def _structure(protocol: TrainingProtocol) -> TrainingProtocol:
-    """A protocol without what may differ."""
+def structure(backbone: nn.Module, protocol: TrainingProtocol) -> TrainingProtocol:
+    """A protocol without what may differ: members of equal ones can be in one cohort."""
     adapter = replace(protocol.adapter, scaling="none", alpha=1.0, b_init="zeros", beta="fixed")
     plain = replace(protocol, adapter=adapter)
-    if not protocol.use.usual or protocol.scaffold.init != "scaffold" or protocol.adapter.dora:
+    if not _takes_lanes(backbone, protocol):
         return plain  # one scaffold for all of them
     scaffold = replace(protocol.scaffold, seed=0, family="normal", scale=None)
     return replace(plain, scaffold=scaffold, use=replace(protocol.use, frozen="seeded"))
+
+
+def _takes_lanes(backbone: nn.Module, protocol: TrainingProtocol) -> bool:
+    """Whether members can have frozen weights of their own."""
+    if not protocol.use.usual or protocol.scaffold.init != "scaffold" or protocol.adapter.dora:
+        return False
+    if sum(parameter.numel() for parameter in backbone.parameters()) > LARGEST_IN_LANES:
+        return False
+    module = attach(backbone, rank=1, adapter=protocol.adapter, scaffold=protocol.scaffold)
+    frozen = [p for p in module.parameters() if p.dim() > 1 and not p.requires_grad]
+    layers = adapted_layers(module).values()
+    return not frozen and all(isinstance(each, LowRankLinear | LowRankConv) for each in layers)
 
 
 def _same(layer: LowRankLayer, other: LowRankLayer) -> bool:
