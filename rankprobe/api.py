@@ -176,6 +176,7 @@ def measure_and_save(
     Raises:
         TrainingError: Also when the result cannot be written: what was measured is kept.
     """
+    from rankprobe.evidence_file import FILE as EVIDENCE
     from rankprobe.reporting.wording import FILES
     from rankprobe.search.measure import measure_task
     from rankprobe.search.sensitivity import forget
@@ -184,7 +185,7 @@ def measure_and_save(
         raise StoreError(f"{folder} holds a grid; write to another folder with --out")
     if fresh and folder is not None:
         forget(folder)
-        for name in FILES:  # of another measurement, perhaps, and no longer true
+        for name in (*FILES, EVIDENCE):  # of another measurement, perhaps, and no longer true
             (folder / name).unlink(missing_ok=True)
     result = measure_task(config, task, folder=folder, storage=storage, fresh=fresh, **options)
     result = described(result)
@@ -223,7 +224,11 @@ def save(result: Result | Grid) -> None:
     """
     if result.folder is None:
         return
+    from rankprobe.evidence_file import FILE, write_evidence
+
     try:
+        # Other readings pair it with another result's, example by example.
+        write_evidence(result.folder / FILE, result.evidence, {})
         result.save()
     except StoreError as error:
         raise TrainingError(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rankprobe.errors import ConfigError, Problem
+from rankprobe.records.transition import Transition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rankprobe.config import TaskConfig
     from rankprobe.data.task import Task
     from rankprobe.records import Result
+    from rankprobe.records.capacity import Capacity
     from rankprobe.records.grid import Grid
 
 
@@ -121,6 +123,24 @@ def report(options: argparse.Namespace) -> None:
     print(write_report(load_results(options.results), options.out))
 
 
+def inspect(options: argparse.Namespace) -> None:
+    """Say what the adapters and full training of a run learned."""
+    from rankprobe.inspection.run import inspect_run
+    from rankprobe.reporting.folder import write_inspection
+    from rankprobe.result_file import load_result
+
+    found = inspect_run(options.run, data=options.data, device=options.device, trust=options.trust)
+    folder = write_inspection(load_result(options.run), found)
+    if options.json:
+        sys.stdout.write(found.to_json())
+        return
+    from rankprobe.reporting.inspection import inspection_summary
+    from rankprobe.reporting.wording import clean
+
+    _print(inspection_summary(found))
+    print(f"\nwritten  {clean(folder)}: inspection.json, inspection.png, report.html")
+
+
 def compare(options: argparse.Namespace) -> None:
     """Compare the minimal ranks of tasks."""
     from rankprobe.api import compare
@@ -141,6 +161,38 @@ def compare(options: argparse.Namespace) -> None:
         sys.stdout.write(comparison.to_json())
         return
     _print(summary(comparison))
+    print(f"\nfigure  {file}")
+
+
+def transition(options: argparse.Namespace) -> None:
+    """Find the rank where a resampled scaffold catches up with a static one."""
+    from rankprobe.readings import transition
+
+    found = transition(options.static, options.resampled, share=options.share)
+    _show_reading(found, options, "transition")
+
+
+def capacity(options: argparse.Namespace) -> None:
+    """Say whether the minimal rank of a task levels off as its network grows."""
+    from rankprobe.readings import capacity
+
+    _show_reading(capacity(options.results), options, "capacity")
+
+
+def _show_reading(found: Transition | Capacity, options: argparse.Namespace, name: str) -> None:
+    """Write the figure and print the numbers, as JSON or in words."""
+    file = None
+    if options.out is not None or not options.json:
+        from rankprobe.reporting.folder import write_figure
+
+        file = write_figure(found.plot(), options.out or Path(f"{name}.png"))
+    if options.json:
+        sys.stdout.write(found.to_json())
+        return
+    from rankprobe.reporting.capacity_words import capacity_summary
+    from rankprobe.reporting.transition_words import summary
+
+    _print(summary(found) if isinstance(found, Transition) else capacity_summary(found))
     print(f"\nfigure  {file}")
 
 

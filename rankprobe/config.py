@@ -240,6 +240,25 @@ def config_from_settings(
     return checked(given, origin, trust=trust, from_file=False, network=network)
 
 
+def recorded_config(settings: Mapping[str, Any], *, folder: Path) -> TaskConfig:
+    """The configuration that a result recorded, which was checked before it was measured.
+
+    Args:
+        settings: ``provenance.configuration`` of a result.
+        folder: What ``data.path`` is relative to.
+
+    Raises:
+        ConfigError: It is not what this version records.
+    """
+    try:
+        config = TaskConfig.model_validate(settings)
+    except ValidationError as error:
+        origin = Origin(folder)
+        raise ConfigError(translated(error, dict(settings), TaskConfig, origin.where)) from None
+    config._origin = Origin(folder)
+    return config
+
+
 def checked(
     settings: Settings,
     origin: Origin,

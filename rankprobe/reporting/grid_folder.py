@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from rankprobe.records.grid import GRID_FILE, Grid
+from rankprobe.reporting import page
 from rankprobe.reporting.folder import write_folder, write_whole
 from rankprobe.reporting.grid_figure import plot_grid
 from rankprobe.reporting.grid_words import (
@@ -19,7 +20,7 @@ from rankprobe.reporting.grid_words import (
     notes,
     rows,
 )
-from rankprobe.reporting.html import page_html, pairs_html, picture_html, table_html
+from rankprobe.reporting.html import page_html
 from rankprobe.reporting.plots import png_bytes
 from rankprobe.reporting.wording import clean
 
@@ -79,12 +80,12 @@ def grid_html(grid: Grid, picture: bytes, *, linked: bool = False) -> str:
     lines = [*differences(grid), *notes(grid)]
     parts = [
         f"<h1>{escape(title)}</h1>",
-        picture_html(picture, shown, shown),
+        page.picture(picture, shown, shown),
         "<h2>Combinations</h2>",
-        table_html(header(grid, ranks), [(row, False) for row in rows(grid, ranks)]),
+        page.table(header(grid, ranks), [(row, False) for row in rows(grid, ranks)]),
         f'<p class="soft">{escape(caption(grid))}</p>',
         _list(lines),
-        f"<h2>What varies</h2>{pairs_html(varied)}",
+        f"<h2>What varies</h2>{page.pairs(varied)}",
         _links(grid) if linked else "",
         f'<p class="soft">{escape(cost_line(grid))}</p>',
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -10,6 +9,11 @@ from typing import Any
 from rankprobe.records import MinimalRank, Result
 from rankprobe.reporting.facts import all_targets, counts_line, flatten, lora_lines
 from rankprobe.reporting.methods import REFERENCE, methods_paragraph
+from rankprobe.reporting.page import notes as _notes
+from rankprobe.reporting.page import pairs as _pairs
+from rankprobe.reporting.page import picture as _picture
+from rankprobe.reporting.page import soft as _soft
+from rankprobe.reporting.page import table as _table
 from rankprobe.reporting.tables import header, is_answer, rows
 from rankprobe.reporting.trust import (
     design_line,
@@ -64,18 +68,19 @@ tr.chosen td, tr.chosen th { font-weight: 700; color: var(--mark); }
 """
 
 
-def report_html(result: Result, *, curve_png: bytes, rates_png: bytes) -> str:
+def report_html(result: Result, *, curve_png: bytes, rates_png: bytes, learned: str = "") -> str:
     """One page about one result.
 
     Args:
         result: A finished measurement.
         curve_png: The figure of `rankprobe.reporting.plots.plot_curve`.
         rates_png: The figure of `rankprobe.reporting.plots.plot_rates`.
+        learned: What `rankprobe.reporting.inspection_html.inspection_html` says of it.
 
     Returns:
         HTML that loads nothing and runs nothing.
     """
-    return page_html(headline(result), _section(result, curve_png, rates_png))
+    return page_html(headline(result), _section(result, curve_png, rates_png, learned))
 
 
 def reports_html(
@@ -83,6 +88,7 @@ def reports_html(
     pictures: Sequence[tuple[bytes, bytes]],
     *,
     overview_png: bytes,
+    learned: Sequence[str] = (),
 ) -> str:
     """One page about several results: their recoveries together, then each by itself.
 
@@ -90,6 +96,7 @@ def reports_html(
         results: Finished measurements.
         pictures: The curve and the rates of each.
         overview_png: The figure of `rankprobe.reporting.plots.plot_results`.
+        learned: As of one result, for each.
 
     Returns:
         HTML that loads nothing and runs nothing.
@@ -102,12 +109,14 @@ def reports_html(
     ]
     overview = (
         f"<section><h1>{escape(title)}</h1>"
-        f"{picture_html(overview_png, f'Recovery against adapter rank. {answers}.', title)}"
-        f"{pairs_html(lines)}</section>"
+        f"{_picture(overview_png, f'Recovery against adapter rank. {answers}.', title)}"
+        f"{_pairs(lines)}</section>"
     )
     sections = (
-        _section(result, curve, rates)
-        for result, (curve, rates) in zip(results, pictures, strict=True)
+        _section(result, curve, rates, words)
+        for result, (curve, rates), words in zip(
+            results, pictures, learned or [""] * len(results), strict=True
+        )
     )
     return page_html(title, overview + "".join(sections))
 
@@ -122,7 +131,7 @@ def page_html(title: str, body: str) -> str:
     )
 
 
-def _section(result: Result, curve_png: bytes, rates_png: bytes) -> str:
+def _section(result: Result, curve_png: bytes, rates_png: bytes, learned: str) -> str:
     line = headline(result)
     level = percent(result.minimal_rank.confidence)
     notes = flag_lines(result)
@@ -136,17 +145,18 @@ def _section(result: Result, curve_png: bytes, rates_png: bytes) -> str:
         f"<h1>{escape(line)}</h1>",
         f"<p>{escape(verdict_sentence(result))}</p>",
         _notes(notes),
-        picture_html(curve_png, f"{curve_caption} {line}.", curve_caption),
+        _picture(curve_png, f"{curve_caption} {line}.", curve_caption),
         f"<h2>Scores by rank</h2>{_scores(result)}",
         _soft(
             f"head: scaffold frozen, {_at_rank_zero(result)} (rank 0). full: every weight trained. "
             f"Recovery is counted from {_floor(result)}. A star refers to the notes above."
         ),
-        f"<h2>Targets</h2>{pairs_html(targets)}" if targets else "",
+        f"<h2>Targets</h2>{_pairs(targets)}" if targets else "",
         _checks(result),
         _sensitivity(result),
         "<h2>Learning rates</h2>",
-        picture_html(rates_png, f"{rates_caption} {_chosen(result)}", rates_caption),
+        _picture(rates_png, f"{rates_caption} {_chosen(result)}", rates_caption),
+        learned,
         f"<h2>Scope</h2><p>{escape(counts_line(result))}.</p>{_settings(result.scope)}",
         f"<h2>Cost</h2>{_settings(_cost(result))}",
         f"<h2>Provenance</h2>{_settings({'data hash': result.task.hash, **result.provenance})}",
@@ -170,10 +180,6 @@ def _joined(parts: Iterable[str]) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _soft(text: str) -> str:
-    return f'<p class="soft">{escape(text)}</p>'
-
-
 def _answer_with_parameters(minimal: MinimalRank) -> str:
     words = minimal_words(minimal)
     if minimal.degrees_of_freedom is None:
@@ -183,23 +189,7 @@ def _answer_with_parameters(minimal: MinimalRank) -> str:
 
 def _scores(result: Result) -> str:
     lines = [(row, is_answer(result, row)) for row in rows(result)]
-    return table_html(header(result), lines)
-
-
-def table_html(
-    names: Sequence[str], lines: Iterable[tuple[Sequence[str], bool]], kind: str = ""
-) -> str:
-    """A table with named columns; the first cell of a row names it, and some rows stand out."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
-    body = []
-    for row, stands_out in lines:
-        mark = ' class="chosen"' if stands_out else ""
-        data = "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
-        body.append(f'<tr{mark}><th scope="row">{escape(row[0])}</th>{data}</tr>')
-    return (
-        f'<div class="wide"><table{kind}><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
-    )
+    return _table(header(result), lines)
 
 
 def _checks(result: Result) -> str:
@@ -211,14 +201,14 @@ def _checks(result: Result) -> str:
     if any(point.p_value is not None for point in result.points):
         columns["p of non-inferiority"] = [p_text(point.p_value) for point in result.points]
     lines = [(row, is_answer(result, row)) for row in zip(*columns.values(), strict=True)]
-    by_rank = table_html(tuple(columns), lines) if len(columns) > 1 else ""
+    by_rank = _table(tuple(columns), lines) if len(columns) > 1 else ""
     checks = {
         "non-inferiority": non_inferiority_line(result),
         "noise": noise_line(result),
         "design": design_line(result),
     }
     pairs = [(name, line) for name, line in checks.items() if line]
-    both = by_rank + (pairs_html(pairs) if pairs else "")
+    both = by_rank + (_pairs(pairs) if pairs else "")
     return f"<h2>Checks</h2>{both}" if both else ""
 
 
@@ -229,36 +219,13 @@ def _sensitivity(result: Result) -> str:
     pairs = zip(sensitivity_rows(result), result.sensitivity, strict=True)
     lines = [((*row, recoveries_words(variant)), False) for row, variant in pairs]
     names = ("changed", "minimal rank", "moved", "recovery by rank")
-    return f"<h2>Sensitivity</h2><p>{escape(sensitivity_sentence(result))}</p>" + table_html(
+    return f"<h2>Sensitivity</h2><p>{escape(sensitivity_sentence(result))}</p>" + _table(
         names, lines, ' class="words"'
     )
 
 
-def _notes(lines: Iterable[str]) -> str:
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f'<ul class="notes">{items}</ul>' if items else ""
-
-
-def picture_html(png: bytes, alt: str, caption: str) -> str:
-    """A picture inside the page, with its caption."""
-    data = base64.b64encode(png).decode("ascii")
-    return (
-        f'<figure><img alt="{escape(alt)}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
-
-
 def _settings(settings: Mapping[str, Any]) -> str:
-    return pairs_html(flatten(settings))
-
-
-def pairs_html(pairs: Iterable[tuple[str, str]]) -> str:
-    """Names and values, a row a pair."""
-    body = "".join(
-        f'<tr><th scope="row">{escape(clean(name))}</th><td>{escape(clean(value))}</td></tr>'
-        for name, value in pairs
-    )
-    return f'<table class="words"><tbody>{body}</tbody></table>'
+    return _pairs(flatten(settings))
 
 
 def _cost(result: Result) -> dict[str, str]:

@@ -30,7 +30,7 @@ from rankprobe.search.own_network import output_shape
 from rankprobe.search.scope import scope_of
 from rankprobe.search.setup import Setup, prepare, threads
 from rankprobe.search.store import Store
-from rankprobe.search.trained import KEPT_BYTES
+from rankprobe.search.trained import KEPT_BYTES, write_facts
 from rankprobe.statistics.metrics import METRICS
 from rankprobe.statistics.reading import read_evidence
 
@@ -103,6 +103,8 @@ def measure_task(
                 scaffolds=setup.search.scaffolds,
             )
             driver = Driver(laboratory, setup.search)
+            if folder is not None:
+                write_facts(folder, task)
             driver.run()
             return result_of(config, setup, driver, folder)
         finally:

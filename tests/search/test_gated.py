@@ -161,7 +161,7 @@ def task_of_clusters(tmp_path: Path) -> Path:
     """Six clusters of points in eight dimensions, and a file that names their seeds."""
     rng = np.random.default_rng(0)
     y = np.arange(600) % 6
-    x = 2.5 * rng.normal(size=(6, 8))[y] + rng.normal(size=(600, 8))
+    x = 4 * rng.normal(size=(6, 8))[y] + rng.normal(size=(600, 8))
     np.savez(tmp_path / "clusters.npz", x=x.astype(np.float32), y=y)
     file = tmp_path / "dataset.yaml"
     file.write_text(
@@ -169,8 +169,8 @@ def task_of_clusters(tmp_path: Path) -> Path:
 data: clusters.npz
 backbone: {hidden: [64, 32], dropout: 0}
 scaffold: {seeds: {1: [0, 1], 2: [2, 3], 3: [4]}}
-training: {epochs: 30, learning_rate: 0.02}
-search: {ranks: [1, 4], repeats: 2}
+training: {epochs: 12, batch_size: 32, learning_rate: 0.05}
+search: {ranks: [4], repeats: 2}
 """
     )
     return file
@@ -180,17 +180,17 @@ class TestFromAFile:
     def test_a_task_that_can_be_solved(self, tmp_path: Path) -> None:
         file = task_of_clusters(tmp_path)
         ignored = rankprobe.seed_gated(file)
-        _, four = ignored.ranks
+        (four,) = ignored.ranks
         assert [row.seed for row in four.seeds] == [1, 2, 3]
         assert [row.classes for row in four.seeds] == [("0", "1"), ("2", "3"), ("4",)]
         assert all(row.own >= 0.95 for row in four.seeds)
         assert all(np.isnan(row.rejected) for row in four.seeds)
         gated = rankprobe.seed_gated(file, scaffold={"outside": "class"})
-        _, four = gated.ranks
-        assert four.accuracy >= 0.9
-        assert all(row.own >= 0.8 and row.rejected >= 0.8 for row in four.seeds)
+        (four,) = gated.ranks
+        assert four.accuracy >= 0.95
+        assert all(row.own >= 0.9 and row.rejected >= 0.9 for row in four.seeds)
         # The same examples are not taken for the seed's own under another seed.
-        assert all(row.elsewhere <= 0.2 for row in four.seeds)
+        assert all(row.elsewhere <= 0.1 for row in four.seeds)
 
     def test_what_comes_out_is_plain_and_readable(self, tmp_path: Path) -> None:
         changes: Mapping[str, Any] = {"search": {"ranks": [2], "repeats": 1}}
@@ -217,7 +217,7 @@ class TestFromAFile:
             rankprobe.seed_gated(task_of_clusters(tmp_path), **settings)
 
     def test_a_measurement_refuses_the_same_file(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match=r"there is no minimal rank.*rankprobe\.seed_gated"):
+        with pytest.raises(ConfigError, match=r"there is no minimal rank\n.*rankprobe\.seed_gated"):
             rankprobe.measure(str(task_of_clusters(tmp_path)), out=tmp_path / "runs")
 
 
