@@ -30,7 +30,7 @@ from rankprobe.search.setup import Setup, prepare
 from rankprobe.search.sharing import Sharing, task_key
 from rankprobe.search.store import JOURNAL, Store
 from rankprobe.search.together import Together
-from rankprobe.search.trained import KEPT_BYTES
+from rankprobe.search.trained import KEPT_BYTES, write_facts
 
 
 def measure_grid(
@@ -87,6 +87,9 @@ def measure_grid(
             stack.enter_context(Store(own, setup.identity, url=storage, fresh=fresh))
             for own, setup in zip(folders, setups, strict=True)
         ]
+        for name, own in zip(names, folders, strict=True):
+            if own is not None:
+                write_facts(own, tasks[name])
         networks = {id(each.backbone): each.backbone for each in bench.benches}
         runner = stack.enter_context(
             contextlib.closing(executor_of(bench, networks.values(), workers, executor))

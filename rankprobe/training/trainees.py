@@ -342,8 +342,6 @@ def build_cohort(
     repeats = [member.repeat for member in members]
     ranks = [member.rank for member in members if member.rank is not None]
     scaffold = protocol.scaffold.sibling(members[0].scaffold)
-    if protocol.use.frozen == "zero" or not protocol.use.usual:
-        scaffold = replace(scaffold, packed=False)  # what is written over is held as it is
     if ranks:
         own = protocols or [protocol] * len(members)
         made = attached(backbone, max(ranks), own, scaffold=members[0].scaffold)
@@ -384,7 +382,7 @@ def build_cohort(
                 backbone,
                 rank=min(max(ranks), 1),
                 adapter=protocol.adapter,
-                scaffold=resampled(scaffold, index),
+                scaffold=resampled(replace(scaffold, packed=False), index),
             ),
         )
     return cohort

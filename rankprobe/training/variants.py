@@ -72,6 +72,8 @@ def attached(
     for protocol in protocols:
         if protocol not in made:
             own = protocol.scaffold.sibling(scaffold)
+            if protocol.use.frozen == "zero" or not protocol.use.usual:
+                own = replace(own, packed=False)  # what is written over is held as it is
             module = attach(backbone, rank=rank, adapter=protocol.adapter, scaffold=own)
             if protocol.use.frozen == "zero":
                 remove(module)
