@@ -13,7 +13,6 @@ from rankprobe.search.cohorts import (
 )
 from rankprobe.search.sharing import Placed
 
-
 M = TypeVar("M", bound=Member)
 
 
