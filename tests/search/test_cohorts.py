@@ -148,11 +148,11 @@ class TestLanes:
 
     def test_members_of_smaller_networks_join_up_to_the_usual_limit(self) -> None:
         sizes = self.sizes(20, parameters=50_000)
-        assert [sum(size) for size in sizes] == [27, 27, 26]
+        assert [sum(size) for size in sizes] == [27, 26, 27]
 
     def test_on_the_same_frozen_weights_members_are_as_those_of_one_task(self) -> None:
         cohorts = split(self.members(20))
-        assert [len(cohort) for cohort in cohorts] == [27, 27, 26]
+        assert [len(cohort) for cohort in cohorts] == [27, 26, 27]
         for cohort in cohorts:
             rates = [member.learning_rate for member in cohort]
             assert rates == sorted(rates)
