@@ -25,6 +25,7 @@ from rankprobe.errors import ArtifactError, RankprobeError
 from rankprobe.lowrank import Adapter, LowRankLayer, Scaffold, attach
 from rankprobe.search.backbone import built_backbone, given_network
 from rankprobe.settings import Origin
+from rankprobe.user_code import UserCode
 
 Shape = tuple[int, ...]
 _LARGEST = 1 << 31  # a size of a layer
@@ -63,7 +64,7 @@ def backbone_of(description: Description, folder: Path, *, trust: bool = False) 
 
     Args:
         description: What a file says.
-        folder: Where code of the user's may lie.
+        folder: Where code of the user's lies, if not in the working folder.
         trust: Whether code of the user's may run.
 
     Raises:
@@ -75,7 +76,7 @@ def backbone_of(description: Description, folder: Path, *, trust: bool = False) 
             f"the network is made by code of yours, `{settings.factory}`, which only runs with "
             "--trust (trust=True in Python)"
         )
-    config = _config(description, folder)
+    config = _config(description, _code_folder(settings, folder))
     with _built(), torch.device("cpu"), torch.random.fork_rng([]), _float32():
         torch.default_generator.manual_seed(0)
         backbone = built_backbone(config, _stub(description.task)).float()
@@ -220,6 +221,13 @@ def _check_memory(needed: int) -> None:
             f"its network takes {needed / 1e9:,.1f} GB, more than half of the {there / 1e9:,.1f} "
             "GB that this machine has; load it on a larger one"
         )
+
+
+def _code_folder(settings: Any, folder: Path) -> Path:
+    """The folder with the file of the user's code: the one given, else the working folder."""
+    factory = getattr(settings, "factory", None)
+    beside = factory is not None and UserCode(factory, folder).file.is_file()
+    return folder if beside else Path()
 
 
 def _config(description: Description, folder: Path) -> TaskConfig:

@@ -112,7 +112,7 @@ def pack(
         ),
         network=_network(result),
     )
-    module = attached(description, backbone_of(description, config.folder, trust=trust))
+    module = attached(description, backbone_of(description, folder, trust=trust))
     put(module, {name: np.asarray(value) for name, value in tensors.items()})
     hashes = {name: sha256_of(value) for name, value in frozen_tensors(module).items()}
     frozen_now = description.frozen.model_copy(update={"sha256": hashes})
