@@ -7,6 +7,7 @@ import hashlib
 import math
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def plan(description: Description, tensors: Mapping[str, Shape]) -> None:
         return  # made by code of the user's: held against the tensors when it is there
     _check_sizes(description, len(tensors))
     with _built(), torch.device("meta"):
-        backbone = built_backbone(_config(description, Path()), _stub(description.task))
+        backbone = built_backbone(_config(description, Path()), stub_task(description.task))
         held = [*backbone.parameters(), *backbone.buffers()]
         _check_memory(sum(4 * tensor.numel() for tensor in held))
         twin = attach(
@@ -79,7 +80,7 @@ def backbone_of(description: Description, folder: Path, *, trust: bool = False) 
     config = _config(description, _code_folder(settings, folder))
     with _built(), torch.device("cpu"), torch.random.fork_rng([]), _float32():
         torch.default_generator.manual_seed(0)
-        backbone = built_backbone(config, _stub(description.task)).float()
+        backbone = built_backbone(config, stub_task(description.task)).float()
     made = given_network(config, backbone).get("hash", "")
     if made != description.network:
         raise ArtifactError(
@@ -91,13 +92,15 @@ def backbone_of(description: Description, folder: Path, *, trust: bool = False) 
 
 def attached(description: Description, backbone: nn.Module) -> nn.Module:
     """The network with its frozen weights made anew, and adapters without their values."""
-    frozen = description.frozen
+    frozen, scaffold = description.frozen, scaffold_of(description)
+    if frozen.zero:
+        scaffold = replace(scaffold, packed=False)  # what is written over is held as it is
     with _built(), torch.device("cpu"), torch.random.fork_rng([]), _float32():
         module = attach(
             backbone,
             rank=description.trained.rank,
             adapter=Adapter(**description.adapter.model_dump()),
-            scaffold=scaffold_of(description),
+            scaffold=scaffold,
         )
     if frozen.zero:
         for layer in module.modules():
@@ -236,7 +239,7 @@ def _config(description: Description, folder: Path) -> TaskConfig:
     return config
 
 
-def _stub(facts: TaskFacts) -> Task:
+def stub_task(facts: TaskFacts) -> Task:
     """A task of the same form with two examples, all of the same zero."""
     whole = facts.kind in ("tokens", "graphs", "nodes")
 

@@ -41,11 +41,19 @@ class Network:
                 adapter=protocol.adapter,
                 scaffold=protocol.scaffold.sibling(index),
             )
+            there = protocol.use.frozen == "seeded"
             self._norms[index] = {
-                name: spectral_norm(layer.weight.detach().cpu().numpy())
+                name: spectral_norm(layer.weight.detach().cpu().numpy()) if there else 0.0
                 for name, layer in adapted_layers(module).items()
             }
         return self._norms[index]
+
+    def scaffold_note(self) -> str:
+        """What the norms leave out, where there is more than one scaffold; else nothing."""
+        use = self.protocol.use
+        if use.resample != "none" and use.frozen == "seeded":
+            return "the scaffold was resampled: norms of W are those of the first one"
+        return ""
 
     def updates(self, baselines: Sequence[Trained]) -> dict[Member, FullUpdate]:
         """What full training added, by baseline."""

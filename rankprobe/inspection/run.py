@@ -53,17 +53,20 @@ def inspect_run(
     baselines = [item for item in kept if item.member.rank is None]
     notes = _absent(result, by_rank, baselines)
     if setting.setup is None:
-        return _inspection(
-            result,
-            _adapters(by_rank, _recorded_adapter(result)),
-            notes=(*notes, _without_data(result, setting.missing)),
-        )
+        lacking = "norms of the scaffold, no update of full training and no scores of its cuts"
+        notes.append(_without_data(setting.missing, lacking))
+        return _inspection(result, _adapters(by_rank, _recorded_adapter(result)), notes=notes)
     bench = setting.setup.bench
     network = Network(bench.backbone, bench.protocol)
+    notes += [note for note in [network.scaffold_note()] if note]
     adapters = _adapters(by_rank, bench.protocol.adapter, network)
+    if setting.missing:
+        notes.append(_without_data(setting.missing, "scores of full training's cuts"))
     if not baselines:
         return _inspection(result, adapters, notes=notes)
     updates = network.updates(baselines)
+    if setting.missing:
+        return _inspection(result, adapters, updates, notes=notes)
     full, cuts = scored_cuts(Scorer(bench), updates, list(by_rank))
     return _inspection(
         result,
@@ -166,12 +169,8 @@ def _absent(result: Result, by_rank: ByRank, baselines: Sequence[Trained]) -> li
     ]
 
 
-def _without_data(result: Result, why: str) -> str:
-    return (
-        f"the data were not loaded: {why}. Missing therefore are the scaffold's norms, full "
-        "training's update and the scores of its cuts; for them name the file that was measured: "
-        f"rankprobe inspect {result.folder} --data dataset.yaml"
-    )
+def _without_data(why: str, lacking: str) -> str:
+    return f"without the data there are no {lacking}. They were not loaded: {why}"
 
 
 def _moved(full: Mapping[int, float], baselines: Sequence[Trained]) -> list[str]:

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rankprobe.artifact.network import stub_task
 from rankprobe.config import TaskConfig, recorded_config
+from rankprobe.config_backbones import GivenBackbone
+from rankprobe.data.facts import read_facts
 from rankprobe.data.load import load_task
 from rankprobe.data.names import paths
-from rankprobe.errors import ConfigError, DataError, Problem
+from rankprobe.errors import ArtifactError, ConfigError, DataError, Problem
 from rankprobe.records import Result
 from rankprobe.search.setup import Setup, prepare
 
@@ -19,8 +22,9 @@ class Setting:
     """What a measurement was made of.
 
     Attributes:
-        setup: Network, data and protocol; ``None`` where they cannot be had.
-        missing: Why not, and what to do, in one sentence.
+        setup: Network and protocol, and the data where ``missing`` is empty; ``None`` where the
+            network cannot be built without them.
+        missing: Why the data are not there, and what to do.
     """
 
     setup: Setup | None
@@ -49,7 +53,7 @@ def find_setting(
     if not isinstance(settings, dict):
         return Setting(None, "the result does not say how it was measured")
     if settings.get("data") is None:
-        return Setting(None, "its data were given in Python, and are in no file")
+        return Setting(_without_data(result, device), "they were given in Python")
     if data is not None:
         folder = data if data.is_dir() else data.parent
         if not data.exists():
@@ -70,8 +74,10 @@ def find_setting(
             continue
         if setup is not None:
             return Setting(setup)
-    named = settings["data"].get("path") or settings["data"].get("name") or "its data"
-    return Setting(None, reasons[0] if reasons else f"`{named}` was not found")
+    named = settings["data"].get("path") or settings["data"].get("name") or "the data"
+    why = reasons[0] if reasons else f"`{named}` was not found"
+    call = f"rankprobe inspect {result.folder} --data dataset.yaml"
+    return Setting(_without_data(result, device), f"{why}; name the file that was measured: {call}")
 
 
 _HINT = "give the dataset.yaml that was measured: `--data dataset.yaml`"
@@ -102,3 +108,16 @@ def _loaded(result: Result, config: TaskConfig, device: str, trust: bool) -> Set
     if setup.network and was is not None and setup.network["hash"] != was:
         raise ConfigError("the network is no longer the one that was measured")
     return setup
+
+
+def _without_data(result: Result, device: str) -> Setup | None:
+    """The network and protocol alone, from what the run folder says of its task."""
+    assert result.folder is not None
+    config = recorded_config(result.provenance["configuration"], folder=result.folder)
+    if isinstance(config.backbone, GivenBackbone):  # code of the user's, or files elsewhere
+        return None
+    try:
+        facts = read_facts(result.folder)
+        return None if facts.shared else prepare(config, stub_task(facts), device=device)
+    except (ArtifactError, ConfigError):
+        return None

@@ -114,15 +114,28 @@ def test_a_cut_is_scored_as_the_plain_network_scores(project: Path) -> None:
 
 
 def test_without_the_data_the_rest_is_shown(
-    copied: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    project: Path, copied: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     found = inspect_run(copied)
-    assert found.updates == found.cuts == ()
+    assert found.cuts == ()
     assert len(found.adapters) == 8
     (note,) = found.notes
-    assert note.startswith("the data were not loaded: `waves.npz` was not found.")
-    assert f"rankprobe inspect {copied} --data dataset.yaml" in note
+    assert note == (
+        "without the data there are no scores of full training's cuts. They were not loaded: "
+        "`waves.npz` was not found; name the file that was measured: "
+        f"rankprobe inspect {copied} --data dataset.yaml"
+    )
+    whole = inspect_run(project / "runs" / "waves")
+    assert (found.adapters, found.updates) == (whole.adapters, whole.updates)
+    # Not even the network, where the folder does not say what its task was.
+    (copied / "task.json").unlink()
+    less = inspect_run(copied)
+    assert less.updates == ()
+    (note,) = less.notes
+    assert "no the scaffold's norms" not in note
+    pairs = zip(less.adapters, whole.adapters, strict=True)
+    assert all(a.norm == b.norm and a.beta == b.beta for a, b in pairs)
 
 
 def test_the_data_are_named(project: Path, copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:

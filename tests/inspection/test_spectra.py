@@ -19,7 +19,7 @@ Matrix = NDArray[np.float64]
 
 
 def matrix(seed: int, *shape: int) -> Matrix:
-    return np.random.default_rng(seed).normal(size=shape)
+    return np.asarray(np.random.default_rng(seed).normal(size=shape))
 
 
 def planted(values: list[float], d_out: int, d_in: int) -> Matrix:
