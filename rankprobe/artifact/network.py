@@ -24,8 +24,10 @@ from rankprobe.data.facts import TaskFacts
 from rankprobe.data.task import Split, Task
 from rankprobe.errors import ArtifactError, RankprobeError
 from rankprobe.lowrank import Adapter, LowRankLayer, Scaffold, attach
+from rankprobe.lowrank.scaffold import SPEC_VERSION
 from rankprobe.search.backbone import built_backbone, given_network
 from rankprobe.settings import Origin
+from rankprobe.training.scaffolds import remove
 from rankprobe.user_code import UserCode
 
 Shape = tuple[int, ...]
@@ -103,9 +105,7 @@ def attached(description: Description, backbone: nn.Module) -> nn.Module:
             scaffold=scaffold,
         )
     if frozen.zero:
-        for layer in module.modules():
-            if isinstance(layer, LowRankLayer):
-                layer.weight.zero_()
+        remove(module)
     return module
 
 
@@ -115,8 +115,6 @@ def scaffold_of(description: Description) -> Scaffold:
     Raises:
         ArtifactError: By a version of the specification that is not known here.
     """
-    from rankprobe.lowrank.scaffold import SPEC_VERSION
-
     frozen = description.frozen
     if frozen.specification > SPEC_VERSION:
         raise ArtifactError(
@@ -125,24 +123,31 @@ def scaffold_of(description: Description) -> Scaffold:
             "newer one"
         )
     scale: Any = frozen.scale
-    return Scaffold(seed=frozen.seed, family=frozen.family, scale=scale)
+    return Scaffold(
+        seed=frozen.seed,
+        family=frozen.family,
+        scale=scale,
+        spec_version=frozen.specification,
+    )
 
 
-def frozen_tensors(module: nn.Module) -> dict[str, Tensor]:
-    """The frozen tensors of two axes or more of what `attach` made, by name; shared ones once."""
-    found: dict[str, Tensor] = {}
+def frozen_sums(module: nn.Module) -> dict[str, str]:
+    """sha256 of the frozen tensors of two axes or more of what `attach` made, by name.
+
+    Shared ones count once. Weights that are held as codes are made one layer at a time.
+    """
+    sums: dict[str, str] = {}
     seen: set[int] = set()
     for name, layer in module.named_modules():
+        prefix = f"{name}." if name else ""
         if isinstance(layer, LowRankLayer):
-            held: dict[str, Tensor] = {"weight": layer.weight}
-        else:
-            parameters = layer.named_parameters(recurse=False)
-            held = {k: p for k, p in parameters if not p.requires_grad and p.dim() > 1}
-        for key, tensor in held.items():
-            if id(tensor) not in seen:
-                found[f"{name}.{key}" if name else key] = tensor
-                seen.add(id(tensor))
-    return found
+            sums[f"{prefix}weight"] = sha256_of(layer.weight)
+            continue
+        for key, parameter in layer.named_parameters(recurse=False):
+            if not parameter.requires_grad and parameter.dim() > 1 and id(parameter) not in seen:
+                seen.add(id(parameter))
+                sums[f"{prefix}{key}"] = sha256_of(parameter)
+    return sums
 
 
 def sha256_of(values: Tensor | NDArray[Any]) -> str:
