@@ -21,7 +21,11 @@ from rankprobe.errors import ArtifactError
 
 LARGEST_HEADER = 1 << 26  # bytes; that of an ordinary artifact has some thousands
 _AXES = 8
-_DTYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "I64": np.dtype("<i8")}
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "I64": np.dtype("<i8"),
+}
 _PICKLES = (b"\x80", b"PK")  # how files of torch and of pickle begin
 
 

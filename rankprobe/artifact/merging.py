@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from rankprobe.artifact.reading import read_model
 from rankprobe.errors import ArtifactError, StoreError
 from rankprobe.lowrank import LowRankLayer
+from rankprobe.lowrank.conv import LowRankConv
 from rankprobe.lowrank.embedding import LowRankEmbedding, TiedLinear
 from rankprobe.lowrank.kinds import layer_bias, layer_maps, linear_weight
 
@@ -110,18 +111,39 @@ def dense(name: str, layer: nn.Module) -> Tensor:
             "(`adapter: {layer_norm: true}`), which no plain layer does; use the model as "
             "rankprobe.load gives it"
         )
-    if getattr(layer, "residual", False):
-        raise ArtifactError(
-            f"the layer `{name}` adds its input to its output (`adapter: {{residual: true}}`), "
-            "which no plain layer does; use the model as rankprobe.load gives it"
-        )
     if isinstance(layer, LowRankEmbedding):
         return layer.table()
     merged = layer.merged()
-    if layer.magnitude is None:
-        return merged
-    factors = layer.magnitude / layer.row_norms(merged)
-    return merged * factors.view(-1, *(1 for _ in merged.shape[1:]))
+    if layer.magnitude is not None:
+        factors = layer.magnitude / layer.row_norms(merged)
+        merged = merged * factors.view(-1, *(1 for _ in merged.shape[1:]))
+    return merged + _identity(name, layer, merged) if layer.adapter.residual else merged
+
+
+def _identity(name: str, layer: LowRankLayer, like: Tensor) -> Tensor:
+    """What adds a layer's input to its output, where it has a residual: 0 where it has none."""
+    if not isinstance(layer, LowRankConv):
+        same = like.shape[0] == like.shape[1]
+        return torch.eye(*like.shape) if same else torch.zeros_like(like)
+    form = layer.convolve
+    if like.shape[0] != like.shape[1] * form.groups:
+        return torch.zeros_like(like)
+    sides = form.around[-2::-2]  # before each axis in order
+    kept = all(
+        (step, size % 2, 2 * pad) == (1, 1, gap * (size - 1))
+        for step, size, pad, gap in zip(
+            form.stride, like.shape[2:], sides, form.dilation, strict=True
+        )
+    )
+    if not kept:
+        raise ArtifactError(
+            f"the layer `{name}` adds its input to outputs of another place or size "
+            "(`adapter: {residual: true}`), which no plain convolution does; use the model as "
+            "rankprobe.load gives it"
+        )
+    kernel = torch.zeros_like(like)
+    nn.init.dirac_(kernel, form.groups)
+    return kernel
 
 
 def _bias(layer: nn.Module) -> Tensor | None:

@@ -24,8 +24,11 @@ from rankprobe.data.facts import TaskFacts
 from rankprobe.data.task import Split, Task
 from rankprobe.errors import ArtifactError, RankprobeError
 from rankprobe.lowrank import Adapter, LowRankLayer, Scaffold, attach
+from rankprobe.lowrank.scaffold import SPEC_VERSION
 from rankprobe.search.backbone import built_backbone, given_network
 from rankprobe.settings import Origin
+from rankprobe.training.scaffolds import remove
+from rankprobe.user_code import UserCode
 
 Shape = tuple[int, ...]
 _LARGEST = 1 << 31  # a size of a layer
@@ -64,7 +67,7 @@ def backbone_of(description: Description, folder: Path, *, trust: bool = False) 
 
     Args:
         description: What a file says.
-        folder: Where code of the user's may lie.
+        folder: Where code of the user's lies, if not in the working folder.
         trust: Whether code of the user's may run.
 
     Raises:
@@ -76,7 +79,7 @@ def backbone_of(description: Description, folder: Path, *, trust: bool = False) 
             f"the network is made by code of yours, `{settings.factory}`, which only runs with "
             "--trust (trust=True in Python)"
         )
-    config = _config(description, folder)
+    config = _config(description, _code_folder(settings, folder))
     with _built(), torch.device("cpu"), torch.random.fork_rng([]), _float32():
         torch.default_generator.manual_seed(0)
         backbone = built_backbone(config, stub_task(description.task)).float()
@@ -102,9 +105,7 @@ def attached(description: Description, backbone: nn.Module) -> nn.Module:
             scaffold=scaffold,
         )
     if frozen.zero:
-        for layer in module.modules():
-            if isinstance(layer, LowRankLayer):
-                layer.weight.zero_()
+        remove(module)
     return module
 
 
@@ -114,8 +115,6 @@ def scaffold_of(description: Description) -> Scaffold:
     Raises:
         ArtifactError: By a version of the specification that is not known here.
     """
-    from rankprobe.lowrank.scaffold import SPEC_VERSION
-
     frozen = description.frozen
     if frozen.specification > SPEC_VERSION:
         raise ArtifactError(
@@ -124,24 +123,31 @@ def scaffold_of(description: Description) -> Scaffold:
             "newer one"
         )
     scale: Any = frozen.scale
-    return Scaffold(seed=frozen.seed, family=frozen.family, scale=scale)
+    return Scaffold(
+        seed=frozen.seed,
+        family=frozen.family,
+        scale=scale,
+        spec_version=frozen.specification,
+    )
 
 
-def frozen_tensors(module: nn.Module) -> dict[str, Tensor]:
-    """The frozen tensors of two axes or more of what `attach` made, by name; shared ones once."""
-    found: dict[str, Tensor] = {}
+def frozen_sums(module: nn.Module) -> dict[str, str]:
+    """sha256 of the frozen tensors of two axes or more of what `attach` made, by name.
+
+    Shared ones count once. Weights that are held as codes are made one layer at a time.
+    """
+    sums: dict[str, str] = {}
     seen: set[int] = set()
     for name, layer in module.named_modules():
+        prefix = f"{name}." if name else ""
         if isinstance(layer, LowRankLayer):
-            held: dict[str, Tensor] = {"weight": layer.weight}
-        else:
-            parameters = layer.named_parameters(recurse=False)
-            held = {k: p for k, p in parameters if not p.requires_grad and p.dim() > 1}
-        for key, tensor in held.items():
-            if id(tensor) not in seen:
-                found[f"{name}.{key}" if name else key] = tensor
-                seen.add(id(tensor))
-    return found
+            sums[f"{prefix}weight"] = sha256_of(layer.weight)
+            continue
+        for key, parameter in layer.named_parameters(recurse=False):
+            if not parameter.requires_grad and parameter.dim() > 1 and id(parameter) not in seen:
+                seen.add(id(parameter))
+                sums[f"{prefix}{key}"] = sha256_of(parameter)
+    return sums
 
 
 def sha256_of(values: Tensor | NDArray[Any]) -> str:
@@ -223,6 +229,13 @@ def _check_memory(needed: int) -> None:
             f"its network takes {needed / 1e9:,.1f} GB, more than half of the {there / 1e9:,.1f} "
             "GB that this machine has; load it on a larger one"
         )
+
+
+def _code_folder(settings: Any, folder: Path) -> Path:
+    """The folder with the file of the user's code: the one given, else the working folder."""
+    factory = getattr(settings, "factory", None)
+    beside = factory is not None and UserCode(factory, folder).file.is_file()
+    return folder if beside else Path()
 
 
 def _config(description: Description, folder: Path) -> TaskConfig:

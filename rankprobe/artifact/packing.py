@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import rankprobe
 from rankprobe.artifact.description import FORMAT, Description, Frozen, Trained, written
-from rankprobe.artifact.network import attached, backbone_of, frozen_tensors, put, sha256_of
+from rankprobe.artifact.network import attached, backbone_of, frozen_sums, put, sha256_of
 from rankprobe.artifact.reading import read_model
 from rankprobe.artifact.sizes import Sizes, sizes_of
 from rankprobe.config import TaskConfig
@@ -21,13 +21,16 @@ from rankprobe.config_backbones import GivenBackbone, HuggingfaceConfig
 from rankprobe.data.facts import read_facts
 from rankprobe.data.fitted import reads
 from rankprobe.errors import ArtifactError, StoreError
-from rankprobe.lowrank.scaffold import SPEC_VERSION
-from rankprobe.records import Result
+from rankprobe.lowrank import Scaffold
+from rankprobe.records import Member, Result
 from rankprobe.result_file import load_result
 from rankprobe.search import trained as kept
-from rankprobe.search.setup import scaffold_of
+from rankprobe.search.setup import scaffold_of, use_of
+from rankprobe.training.loop import batches_per_epoch
+from rankprobe.training.scaffolds import ScaffoldUse, resampled
 
 DType = Literal["fp32", "fp16"]
+_SECTIONS = ("backbone", "adapter", "training", "scaffold")
 _TYPES: Mapping[DType, type[np.floating[Any]]] = {"fp32": np.float32, "fp16": np.float16}
 
 
@@ -87,7 +90,8 @@ def pack(
     tensors = {
         name: _stored(name, value, dtype) for name, value in kept.read_tensors(item.file).items()
     }
-    frozen = scaffold_of(config).sibling(member.scaffold)
+    use = use_of(config)
+    frozen = _evaluated(scaffold_of(config).sibling(member.scaffold), use, config, result, member)
     description = Description(
         format=FORMAT,
         rankprobe=rankprobe.__version__,
@@ -95,10 +99,11 @@ def pack(
         backbone=config.backbone,
         adapter=config.adapter,
         frozen=Frozen(
-            specification=SPEC_VERSION,
+            specification=frozen.spec_version,
             seed=frozen.seed,
             family=frozen.family,
             scale=frozen.scale,
+            zero=use.frozen == "zero" or use.evaluation == "removed",
             sha256={},
         ),
         trained=Trained(
@@ -112,10 +117,9 @@ def pack(
         ),
         network=_network(result),
     )
-    module = attached(description, backbone_of(description, config.folder, trust=trust))
+    module = attached(description, backbone_of(description, folder, trust=trust))
     put(module, {name: np.asarray(value) for name, value in tensors.items()})
-    hashes = {name: sha256_of(value) for name, value in frozen_tensors(module).items()}
-    frozen_now = description.frozen.model_copy(update={"sha256": hashes})
+    frozen_now = description.frozen.model_copy(update={"sha256": frozen_sums(module)})
     description = description.model_copy(update={"frozen": frozen_now})
     path = _write(Path(out), tensors, description)
     model = read_model(path, trust=trust)  # what was written is what is read
@@ -134,7 +138,9 @@ def _config(result: Result, folder: Path) -> TaskConfig:
     given = result.provenance.get("configuration")
     if not isinstance(given, dict):
         raise ArtifactError(f"{folder}: the result holds no configuration; measure the task again")
-    parts = {key: given[key] for key in ("backbone", "adapter") if key in given}
+    parts = {
+        key: given[key] for key in ("backbone", "adapter", "training", "scaffold") if key in given
+    }
     try:
         return TaskConfig.model_validate_json(json.dumps({"name": "model", **parts}))
     except ValueError as error:
@@ -145,9 +151,24 @@ def _config(result: Result, folder: Path) -> TaskConfig:
         ) from None
 
 
+def _evaluated(
+    scaffold: Scaffold, use: ScaffoldUse, config: TaskConfig, result: Result, member: Member
+) -> Scaffold:
+    """The scaffold that a member was tested on: the last that it trained on."""
+    if use.evaluation == "removed" or use.resample == "none":
+        return scaffold
+    per_epoch = batches_per_epoch(result.task.train, config.training.batch_size)
+    return resampled(scaffold, use.index(member.epochs * per_epoch - 1, per_epoch))
+
+
 def _check_form(config: TaskConfig, shared: tuple[str, ...]) -> None:
     """Refuse networks that are more than a seed and an adapter."""
-    backbone = config.backbone
+    backbone, scaffold = config.backbone, config.scaffold
+    if scaffold.seeds or (scaffold.resample == "batch" and scaffold.evaluation == "kept"):
+        raise ArtifactError(
+            "the network was tested on several scaffolds at once, and a packed model has one seed; "
+            "measure it with `scaffold: {resample: none}`"
+        )
     if isinstance(backbone, GivenBackbone) and backbone.init != "scaffold":
         raise ArtifactError(
             "the network keeps weights that it came with, and a packed model is a seed and an "

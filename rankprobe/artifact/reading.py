@@ -16,7 +16,7 @@ from rankprobe.artifact.network import (
     attached,
     backbone_of,
     check_shapes,
-    frozen_tensors,
+    frozen_sums,
     plan,
     put,
     scaffold_of,
@@ -109,11 +109,11 @@ def _values(header: Header, description: Description, name: str) -> NDArray[Any]
 
 def _check_frozen(description: Description, module: nn.Module) -> None:
     """Hold every frozen weight that was made again against what it was."""
-    wanted, made = description.frozen.sha256, frozen_tensors(module)
+    wanted, made = description.frozen.sha256, frozen_sums(module)
     for name in sorted(wanted.keys() ^ made.keys()):
         raise ArtifactError(f"its frozen tensor `{name[:200]}` is not one of its network")
-    for name, tensor in made.items():
-        if sha256_of(tensor) != wanted[name]:
+    for name, own in made.items():
+        if own != wanted[name]:
             raise ArtifactError(
                 f"its frozen tensor `{name}` came out other than it was when the model was "
                 "packed: its description was changed, or this version makes other weights"

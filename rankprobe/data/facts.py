@@ -52,7 +52,6 @@ class TaskFacts(Model):
 
 def facts_of(task: Task, *, shift: tuple[float, ...] = (), scale: float = 1.0) -> TaskFacts:
     """The facts of a task; ``shift`` and ``scale`` turn outputs into its units."""
-    fitted = task.fitted and dict(task.fitted)
     return TaskFacts(
         name=task.name,
         kind=task.kind,
@@ -66,7 +65,7 @@ def facts_of(task: Task, *, shift: tuple[float, ...] = (), scale: float = 1.0) -
         shared=tuple(sorted(task.context)),
         shift=shift,
         scale=scale,
-        fitted=fitted or None,
+        fitted=dict(task.fitted) if task.fitted else None,
     )
 
 

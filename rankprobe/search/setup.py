@@ -111,7 +111,7 @@ def prepare(config: TaskConfig, task: Task, *, device: str = "auto") -> Setup:
         warmup=config.training.warmup,
         clip=config.training.clip,
         class_weights=_class_weights(config, task),
-        use=_use(config),
+        use=use_of(config),
     )
     largest = largest_useful_rank(backbone, adapter)
     if protocol.scaffold.init == "mixed":  # names in `random` that no layer has
@@ -130,7 +130,12 @@ def prepare(config: TaskConfig, task: Task, *, device: str = "auto") -> Setup:
     return Setup(bench, search, identity, largest, network, in_full)
 
 
-def _use(config: TaskConfig) -> ScaffoldUse:
+def use_of(config: TaskConfig) -> ScaffoldUse:
+    """What becomes of the scaffold while members train, and after.
+
+    Raises:
+        ConfigError: Several seeds for one adapter, which a measurement has not.
+    """
     if config.scaffold.seeds is not None:
         raise ConfigError(
             Problem(

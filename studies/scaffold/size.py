@@ -26,10 +26,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from rankprobe.artifact.network import frozen_tensors
 from rankprobe.artifact.sizes import BITS, sizes
 from rankprobe.backbones import Inputs, build
 from rankprobe.lowrank import Adapter, Scaffold, attach, count_trainable
+from rankprobe.training.scaffolds import frozen_tensors
 from studies.catalogue import ROOT
 
 RESULTS = Path("scaffold/results/size.json")

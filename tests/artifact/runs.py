@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,9 @@ def run(name: str) -> Path:
     return folder
 
 
-def numbers(folder: Path) -> None:
+def numbers(folder: Path, hidden: tuple[int, ...] = (70, 64), **settings: Any) -> None:
     """Standardised arrays, and a multilayer perceptron that drops units."""
+    weights = settings.pop("weights", "normal")
     generator = np.random.default_rng(0)
     x = generator.normal(3.0, 2.0, (160, 5)).astype(np.float32)
     y = np.array(["small", "large"])[(x[:, 0] + x[:, 1] > 6).astype(int)]
@@ -43,7 +45,8 @@ def numbers(folder: Path) -> None:
         folder,
         {"path": str(folder / "data.npz"), "standardize": True},
         metric="log_loss",
-        backbone={"hidden": [70, 64]},
+        backbone={"hidden": list(hidden), "weights": weights},
+        **settings,
     )
 
 
@@ -115,4 +118,27 @@ def _measure(folder: Path, data: dict[str, Any], **settings: Any) -> None:
     rankprobe.measure(yaml, out=folder, data=data, **_FAST, **settings)
 
 
-MAKERS = {"numbers": numbers, "table": table, "pictures": pictures, "text": text}
+def resampled(folder: Path) -> None:
+    """Another scaffold every epoch, of a family whose weights are codes."""
+    numbers(folder, (16,), weights="normal_4bit", scaffold={"resample": "epoch"})
+
+
+def taking_turns(folder: Path) -> None:
+    """Three scaffolds that take turns."""
+    numbers(folder, (16,), weights="uniform", scaffold={"resample": "step", "count": 3})
+
+
+def removed(folder: Path) -> None:
+    """No scaffold when it is tested."""
+    numbers(folder, (16,), weights="binary", scaffold={"evaluation": "removed"})
+
+
+MAKERS: dict[str, Callable[[Path], None]] = {
+    "numbers": numbers,
+    "table": table,
+    "pictures": pictures,
+    "text": text,
+    "resampled": resampled,
+    "taking turns": taking_turns,
+    "removed": removed,
+}

@@ -23,7 +23,7 @@ from safetensors.numpy import save
 import rankprobe
 from rankprobe.artifact.description import Description, Frozen, Trained, written
 from rankprobe.artifact.header import LARGEST_HEADER
-from rankprobe.artifact.network import attached, backbone_of, frozen_tensors, sha256_of
+from rankprobe.artifact.network import attached, backbone_of, frozen_sums, sha256_of
 from rankprobe.config import AdapterConfig
 from rankprobe.config_backbones import MlpConfig, TransformerConfig
 from rankprobe.data.facts import TaskFacts
@@ -71,7 +71,7 @@ def whole(family: str = "mlp") -> bytes:
         for name, p in module.named_parameters()
         if p.requires_grad
     }
-    frozen = {name: sha256_of(value) for name, value in frozen_tensors(module).items()}
+    frozen = frozen_sums(module)
     trained = {name: sha256_of(value) for name, value in tensors.items()}
     description = description.model_copy(
         update={

@@ -48,6 +48,8 @@ def convolutions() -> nn.Module:
         nn.Conv2d(2, 6, 3, padding=1, groups=2),
         nn.BatchNorm2d(6),
         nn.ReLU(),
+        nn.Conv2d(6, 6, (3, 5), padding=(2, 2), dilation=(2, 1), groups=3),
+        nn.ReLU(),
         nn.Conv2d(6, 4, 3, stride=2),
         nn.Flatten(),
         nn.Linear(36, 3),
@@ -60,7 +62,7 @@ def language() -> nn.Module:
 
 
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], Callable[[], Tensor]]] = {
-    "perceptron": (lambda: build("mlp", (6,), 3, hidden=[8, 7]), lambda: torch.randn(4, 6)),
+    "perceptron": (lambda: build("mlp", (6,), 3, hidden=[6, 7]), lambda: torch.randn(4, 6)),
     "convolutions": (convolutions, lambda: torch.randn(4, 2, 8, 8)),
     "recurrent": (Recurrent, lambda: torch.randn(4, 3, 5)),
     "attention": (Attending, lambda: torch.randn(4, 3, 8)),
@@ -71,6 +73,7 @@ ADAPTERS: dict[str, dict[str, Any]] = {
     "biases": {"bias": "trained", "head": "adapter_bias", "scaling": "standard", "alpha": 3.0},
     "dora": {"dora": True, "embeddings": "adapter"},
     "frozen tables": {"embeddings": "frozen", "beta": "fixed"},
+    "residual": {"residual": True, "head": "adapter", "dora": True},
     "some layers": {"others": "trained"},
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import shutil
@@ -22,9 +23,14 @@ from rankprobe.cli import main
 from rankprobe.errors import ArtifactError, DataError, StoreError
 from rankprobe.search.trained import trained
 from tests.artifact.runs import MAKERS, run
+from tests.artifact.test_damage import described, joined, parts
 
 Values = NDArray[np.float64]
-NEW = {"numbers": "data.npz", "table": "data.csv", "pictures": "data.npz", "text": "data.csv"}
+
+
+def _new(name: str) -> Path:
+    (file,) = (run(name) / "new").iterdir()
+    return file
 
 
 def packed(name: str, folder: Path, **options: object) -> Path:
@@ -53,10 +59,10 @@ def loss_of(predictions: Predictions, name: str) -> Values:
 
 
 @pytest.mark.parametrize("name", MAKERS)
-@pytest.mark.parametrize("repeat", [0, 1])
+@pytest.mark.parametrize("repeat", [1])
 def test_predictions_are_those_of_the_run(name: str, repeat: int, tmp_path: Path) -> None:
     path = packed(name, tmp_path, repeat=repeat)
-    predictions = predict(path, run(name) / "new" / NEW[name])
+    predictions = predict(path, _new(name))
     found = loss_of(predictions, name)
     wanted = recorded(name, repeat)
     scale = np.abs(wanted).max()
@@ -115,6 +121,16 @@ def test_a_loaded_model_is_an_ordinary_module(tmp_path: Path) -> None:
     assert not module.training
     assert {p.dtype for p in module.parameters()} == {torch.float32}
     assert module(torch.zeros(3, 5)).shape == (3, 2)
+
+
+def test_one_of_several_scaffolds_at_once_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run("numbers"), folder)
+    result = json.loads((folder / "result.json").read_text())
+    result["provenance"]["configuration"]["scaffold"] = {"resample": "batch"}
+    (folder / "result.json").write_text(json.dumps(result))
+    with pytest.raises(ArtifactError, match="tested on several scaffolds at once"):
+        pack(folder, rank=2, out=tmp_path / "m")
 
 
 class TestWhichMember:
@@ -195,6 +211,62 @@ class TestNewData:
 
     def test_no_file(self, tmp_path: Path) -> None:
         self.wrong("numbers", tmp_path / "none.npz", "there is no file", tmp_path)
+
+
+class TestOwnNetwork:
+    """A network that code of the user's makes is made again by that code, with consent."""
+
+    CODE = (
+        "from torch import nn\n\n\n"
+        "def net(input_shape, outputs):\n"
+        "    return nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, outputs))\n"
+    )
+
+    def packed(self, folder: Path) -> Path:
+        (folder / "mine.py").write_text(self.CODE)
+        np.savez(folder / "d.npz", **np.load(run("numbers") / "data.npz"))
+        (folder / "dataset.yaml").write_text("data: d.npz\n")
+        rankprobe.measure(
+            folder / "dataset.yaml",
+            out=folder / "run",
+            trust=True,
+            metric="log_loss",
+            backbone={"family": "python", "factory": "mine:net"},
+            training={"epochs": 1, "learning_rate": 0.01},
+            search={"ranks": [2], "repeats": 2},
+        )
+        (folder / "run" / "mine.py").write_text(self.CODE)
+        with pytest.raises(ArtifactError, match=r"`mine:net`, which only runs with\s+--trust"):
+            pack(folder / "run", rank=2, out=folder / "m.safetensors")
+        return pack(folder / "run", rank=2, out=folder / "m.safetensors", trust=True).path
+
+    def test_it_is_made_by_the_same_code(self, tmp_path: Path) -> None:
+        path = self.packed(tmp_path)
+        with pytest.raises(ArtifactError, match="only runs with --trust"):
+            rankprobe.load(path)
+        assert rankprobe.load(path, trust=True)(torch.zeros(2, 5)).shape == (2, 2)
+        (tmp_path / "mine.py").write_text(self.CODE.replace("nn.ReLU()", "nn.Tanh()"))
+        with pytest.raises(ArtifactError, match="the code that makes the network is not what it"):
+            rankprobe.load(path, trust=True)
+
+
+def test_preprocessing_of_anybodys_is_one_clear_error(tmp_path: Path) -> None:
+    path = packed("table", tmp_path)
+    header, data = parts(path.read_bytes())
+    description = json.loads(header["__metadata__"]["rankprobe"])
+    for change in (
+        {"order": [10**9]},
+        {"fill": "none"},
+        {"columns": [{"name": "weight", "kind": "magic"}]},
+        {"reads": "text", "columns": ["kind"], "tokenizer": "{}", "longest": 1, "width": 2**40},
+        {"reads": "pictures", "size": 2**30, "grey": False, "shape": [1], "name": "x"},
+    ):
+        changed = copy.deepcopy(description)
+        changed["task"]["fitted"].update(change)
+        raw = described(joined(header, data), lambda d, changed=changed: d.update(changed))  # type: ignore[misc]
+        (tmp_path / "m.safetensors").write_bytes(raw)
+        with pytest.raises((ArtifactError, DataError)):
+            predict(tmp_path / "m.safetensors", run("table") / "new" / "data.csv")
 
 
 def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
