@@ -139,4 +139,4 @@ def _matrix(values: ArrayLike) -> Values:
 
 def _triangle(matrix: Values) -> Values:
     """R of the decomposition into Q of orthonormal columns and a triangular R."""
-    return np.asarray(np.linalg.qr(matrix, mode="r"))
+    return np.asarray(np.linalg.qr(matrix, mode="r"), dtype=np.float64)
