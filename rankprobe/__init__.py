@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rankprobe.api import compare, measure
+from rankprobe.api import compare, measure, seed_gated
 from rankprobe.errors import (
     ArtifactError,
     ConfigError,
@@ -55,6 +55,7 @@ __all__ = [
     "load_result",
     "measure",
     "merge",
+    "seed_gated",
     "transition",
 ]
 

@@ -15,6 +15,7 @@ from rankprobe.records.grid import Grid
 if TYPE_CHECKING:
     from rankprobe.config import TaskConfig
     from rankprobe.data.task import Task
+    from rankprobe.search.gated import SeedGated
     from rankprobe.search.laboratory import Progress
 
 
@@ -117,6 +118,37 @@ def measure(
 
         return measure_and_save_grid(config, read, folder=folder, **options)
     return measure_and_save(config, read(config), folder=folder, **options)
+
+
+def seed_gated(
+    file: str | Path, /, *, device: str = "auto", trust: bool = False, **settings: Any
+) -> SeedGated:
+    """Train one adapter over several scaffolds, each with its own classes of a dataset.yaml.
+
+    The file says them under ``scaffold``, such as ``seeds: {42: [0, 1, 2], 43: [3, 4, 5]}``;
+    ``outside: class`` adds a class for what is not a seed's own. Nothing is written.
+
+    Args:
+        file: Path of a dataset.yaml with listed ranks and a number of epochs.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        trust: Allow the file to run code of yours.
+        **settings: Keys of dataset.yaml, which replace what the file says.
+
+    Returns:
+        Accuracies by rank and seed; there is no minimal rank, for full training knows no seeds.
+
+    Raises:
+        ConfigError, DataError: Found wrong before training starts.
+        TrainingError: A failure while training.
+    """
+    from rankprobe.config import load_config
+    from rankprobe.data.load import load_task
+
+    config = load_config(file, overrides=settings, trust=trust)
+    task = load_task(config, trust=trust)
+    from rankprobe.search.gated import seed_gated_task
+
+    return seed_gated_task(config, task, device=device)
 
 
 def measure_and_save(

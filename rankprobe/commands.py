@@ -169,17 +169,17 @@ def transition(options: argparse.Namespace) -> None:
     from rankprobe.readings import transition
 
     found = transition(options.static, options.resampled, share=options.share)
-    _show(found, options, "transition")
+    _show_reading(found, options, "transition")
 
 
 def capacity(options: argparse.Namespace) -> None:
     """Say whether the minimal rank of a task levels off as its network grows."""
     from rankprobe.readings import capacity
 
-    _show(capacity(options.results), options, "capacity")
+    _show_reading(capacity(options.results), options, "capacity")
 
 
-def _show(found: Transition | Capacity, options: argparse.Namespace, name: str) -> None:
+def _show_reading(found: Transition | Capacity, options: argparse.Namespace, name: str) -> None:
     """Write the figure and print the numbers, as JSON or in words."""
     file = None
     if options.out is not None or not options.json:

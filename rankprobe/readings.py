@@ -204,7 +204,7 @@ def _differing(
         if not allowed(item.setting)
     ]
     configurations = [_configuration(result) or {} for result in results]
-    facts = {
+    facts: dict[str, list[Any]] = {
         "data": [result.task.hash[:12] for result in results],
         "metric": [result.task.metric for result in results],
         "seed": [configuration.get("seed") for configuration in configurations],

@@ -105,7 +105,7 @@ def _check_label(data: Path, columns: Columns, found: dict[str, object], label: 
                 "and what to predict), or choose a column of this table with --label COLUMN",
             )
         )
-    target = label or next(reversed(columns), "")
+    target = label or (list(columns) or [""])[-1]
     if found.get("source") in (None, "graphs") and is_prose(columns.get(target, ())):
         raise ConfigError(
             Problem(

@@ -30,6 +30,7 @@ ALLOWED = {
     "calibration": {  # it measures by the public name, and teachers need a network
         "backbones",
         "errors",
+        "evidence_file",
         "lowrank",
         "records",
         "reporting",
@@ -47,6 +48,8 @@ ALLOWED = {
         "search",
         "training",
     },
+    "evidence_file": {"errors", "reporting", "statistics"},  # reporting writes files whole
+    "readings_file": {"errors", "records"},
     "planning": {  # it asks the check of a dataset.yaml for time and memory
         "config",
         "data",

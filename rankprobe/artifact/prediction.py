@@ -18,6 +18,11 @@ from rankprobe.data.fitted import read_inputs, reads
 from rankprobe.errors import ArtifactError, DataError, StoreError
 
 _BATCH = 256  # examples that go through the network at once
+# What preprocessing that was changed by somebody may raise.
+_WRONG = (
+    KeyError, TypeError, ValueError, IndexError, RuntimeError, AttributeError, OverflowError,
+    MemoryError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,15 +105,31 @@ def predict(path: str | Path, data: str | Path, *, trust: bool = False) -> Predi
         )
     assert task.fitted is not None
     try:
+        _check_sizes(task)
         inputs = read_inputs(task.fitted, Path(data))
         if inputs.shape[1:] != task.input_shape:
             raise ValueError(f"inputs of shape {inputs.shape[1:]}")
         return Predictions(task, _outputs(model, inputs))
-    except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
+    except _WRONG as error:
         raise ArtifactError(
             f"{path}: its preprocessing does not fit its network ({type(error).__name__}: "
             f"{str(error)[:120]}); pack the model again"
         ) from None
+
+
+def _check_sizes(task: TaskFacts) -> None:
+    """Refuse preprocessing that would make larger inputs than the network reads.
+
+    Raises:
+        ValueError: It would.
+    """
+    fitted = task.fitted or {}
+    largest = max(task.input_shape, default=1)
+    for key in ("width", "size"):
+        if (fitted.get(key) or 0) > largest:
+            raise ValueError(
+                f"its {key} is {fitted[key]}, and inputs have the shape {task.input_shape}"
+            )
 
 
 def _outputs(model: Model, inputs: NDArray[Any]) -> NDArray[np.float32]:

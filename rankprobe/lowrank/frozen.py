@@ -13,8 +13,15 @@ from torch import Tensor, nn
 from rankprobe.lowrank.quantised import Coded
 from rankprobe.lowrank.scaffold import Scaffold
 
-SMALLEST_PACKED = 4096
-"""Weights of a layer from which on it is held as codes: below, there is nothing to save."""
+SMALLEST_PACKED = 1 << 20
+"""Weights of a layer from which on it is held as codes, unless asked otherwise.
+
+Codes save memory and cost time, which members of a cohort share. Measured on one busy core, rank 8,
+batch 128, forwards and backwards, against dense weights: four layers of 2048 with 1, 2, 4, 8 and 16
+bits take 1.8, 3.6, 7.1, 14 and 28 MB for 57 MB and 19, 30, 42, 45 and 39 % more time for one
+member; a network of 784-512-256-128-64, whose weights take 2.3 MB in all, 18 to 42 % more for one
+member, and between 5 % less and 23 % more for twelve together.
+"""
 
 
 class FrozenTensor(nn.Module):
@@ -44,9 +51,10 @@ class FrozenTensor(nn.Module):
         self.register_buffer("weight", weight)
 
     def hold_random(self, name: str, shape: Sequence[int], scaffold: Scaffold) -> None:
-        """Hold random weights, packed where that saves memory and ``scaffold`` allows it."""
-        worth = scaffold.packed and self.packs and math.prod(shape) >= SMALLEST_PACKED
-        coded = scaffold.codes(name, shape) if worth else None
+        """Hold random weights, as codes where there are any and that is wanted."""
+        large = math.prod(shape) >= SMALLEST_PACKED
+        wanted = self.packs and (large if scaffold.packed is None else scaffold.packed)
+        coded = scaffold.codes(name, shape) if wanted else None
         if coded is None:
             self.hold(torch.from_numpy(scaffold.weight(name, shape)))
             return

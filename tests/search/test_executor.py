@@ -40,7 +40,7 @@ def mortal(folder: Path, deaths: int) -> Mortal:
 def forked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers that start at once, where what is tested is what happens when they die."""
     context = multiprocessing.get_context("fork")
-    monkeypatch.setattr(executor.multiprocessing, "get_context", lambda _: context)
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _: context)
 
 
 FORKS = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")

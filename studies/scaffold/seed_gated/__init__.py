@@ -1,0 +1,1 @@
+"""One adapter, three scaffolds, three tasks."""

@@ -1,0 +1,228 @@
+"""Seed-gated tasks: which pairs count, against a plain loop, and a toy that can be solved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import rankprobe
+from rankprobe.backbones.mlp import mlp
+from rankprobe.data.task import Task
+from rankprobe.errors import ConfigError
+from rankprobe.lowrank import attach, initial_state
+from rankprobe.lowrank.randomness import integer_seed, permutation
+from rankprobe.records import Member
+from rankprobe.training import TrainingData, TrainingProtocol
+from rankprobe.training.gated import GatedRun, Gates, train_gated
+from tests.training.reference import protocol, toy_task
+
+EPOCHS = 3
+IGNORED = Gates((42, 43), ((0,), (1, 2)), "ignored", 3)
+CLASS = Gates((42, 43), ((0,), (1,)), "class", 4)
+
+
+class TestTargets:
+    y = torch.tensor([0, 1, 2, 0])
+
+    def test_ignored(self) -> None:
+        assert IGNORED.targets(self.y, 0).tolist() == [0, -1, -1, 0]
+        assert IGNORED.targets(self.y, 1).tolist() == [-1, 1, 2, -1]
+
+    def test_a_class_for_what_is_outside(self) -> None:
+        assert CLASS.targets(self.y, 0).tolist() == [0, 3, 3, 0]
+        assert CLASS.targets(self.y, 1).tolist() == [3, 1, 3, 3]
+
+
+def network(outputs: int) -> nn.Module:
+    return mlp((6,), outputs, hidden=(12, 9), dropout=0.2)
+
+
+def trained(members: list[Member], gates: Gates, **settings: Any) -> tuple[GatedRun, ...]:
+    data = TrainingData.of(toy_task(), dtype=torch.double)
+    return train_gated(
+        members,
+        backbone=network(gates.outputs),
+        data=data,
+        protocol=protocol(**settings),
+        gates=gates,
+    )
+
+
+class Plain:
+    """One member, its dense matrices assembled under each seed, torch's own AdamW."""
+
+    def __init__(self, member: Member, gates: Gates, settings: TrainingProtocol) -> None:
+        self.task, self.gates, self.settings = toy_task(), gates, settings
+        rank = member.rank or 0
+        twin = attach(network(gates.outputs), rank=rank, adapter=settings.adapter)
+        start, _ = initial_state(twin, rank, seed=settings.seed, repeat=member.repeat)
+        self.values = {name: nn.Parameter(value.double()) for name, value in start.items()}
+        self.rank = rank
+        self.fit(member)
+
+    def forward(self, x: torch.Tensor, gate: int, masks: int | None) -> torch.Tensor:
+        scaffold = replace(self.settings.scaffold, seed=self.gates.seeds[gate])
+        if masks is not None:
+            torch.manual_seed(masks)
+        for name, shape in (("hidden0", (12, 6)), ("hidden1", (9, 12))):
+            A, B, beta = (self.values[f"{name}.{key}"] for key in ("A", "B", "beta"))
+            factor = float(np.float32(min(self.rank, *shape) ** -0.5))
+            weight = torch.from_numpy(scaffold.weight(name, shape)).double()
+            x = torch.relu(x @ (beta * weight + factor * B @ A).T)
+            x = F.dropout(x, 0.2, training=masks is not None)
+        return x @ self.values["head.weight"].T + self.values["head.bias"]
+
+    def fit(self, member: Member) -> None:
+        x, y = (torch.from_numpy(part) for part in (self.task.train.x, self.task.train.y))
+        x, size = x.double(), self.settings.batch_size
+        moved = torch.optim.AdamW(
+            self.values.values(), weight_decay=self.settings.weight_decay, foreach=False
+        )
+        per_epoch = -(-len(x) // size)
+        total = member.epochs * per_epoch
+        for step in range(total):
+            epoch, batch = divmod(step, per_epoch)
+            order = permutation(["order", self.settings.seed, member.repeat, epoch], len(x))
+            rows = torch.from_numpy(order[batch * size : (batch + 1) * size])
+            masks = integer_seed(["mask", self.settings.seed, member.repeat, step])
+            losses = []
+            for gate in range(len(self.gates.seeds)):
+                pairs = [(i, self.wanted(int(y[i]), gate)) for i in rows.tolist()]
+                pairs = [(i, label) for i, label in pairs if label is not None]
+                if pairs:
+                    own = integer_seed(["part", masks, gate]) if gate else masks
+                    outputs = self.forward(x[[i for i, _ in pairs]], gate, own)
+                    labels = torch.tensor([label for _, label in pairs])
+                    losses.append(F.cross_entropy(outputs, labels, reduction="none"))
+            moved.param_groups[0]["lr"] = (
+                member.learning_rate * (1 + np.cos(np.pi * step / total)) / 2
+            )
+            moved.zero_grad()
+            torch.cat(losses).mean().backward()  # type: ignore[no-untyped-call]
+            moved.step()
+
+    def wanted(self, label: int, gate: int) -> int | None:
+        if label in self.gates.classes[gate]:
+            return label
+        return None if self.gates.outside == "ignored" else self.gates.outputs - 1
+
+    def scores(self) -> dict[str, Any]:
+        x, y = torch.from_numpy(self.task.test.x).double(), self.task.test.y
+        with torch.no_grad():
+            answers = [
+                self.forward(x, gate, None).argmax(1).numpy()
+                for gate in range(len(self.gates.seeds))
+            ]
+        pairs = [
+            (answers[gate][i], self.wanted(int(y[i]), gate))
+            for gate in range(len(self.gates.seeds))
+            for i in range(len(y))
+        ]
+        right = [answer == label for answer, label in pairs if label is not None]
+        gates = []
+        for gate, classes in enumerate(self.gates.classes):
+            own = [i for i in range(len(y)) if y[i] in classes]
+            foreign = [i for i in range(len(y)) if y[i] not in classes]
+            others = [a for other, a in enumerate(answers) if other != gate]
+            gates.append(
+                (
+                    np.mean([answers[gate][i] == y[i] for i in own]),
+                    np.mean([a[i] == y[i] for a in others for i in own]),
+                    np.mean([answers[gate][i] == self.gates.outputs - 1 for i in foreign])
+                    if self.gates.outside == "class"
+                    else np.nan,
+                )
+            )
+        return {"test": np.mean(right), "gates": gates}
+
+
+@pytest.mark.parametrize("gates", [IGNORED, CLASS], ids=["ignored", "class"])
+def test_members_are_those_of_the_plain_loop(gates: Gates) -> None:
+    members = [Member(1, 0.03, 1, EPOCHS), Member(5, 0.1, 1, EPOCHS), Member(3, 0.1, 1, EPOCHS)]
+    for run in trained(members, gates):
+        plain = Plain(run.member, gates, protocol())
+        expected = plain.scores()
+        assert run.test == pytest.approx(expected["test"])
+        for ours, theirs in zip(run.gates, expected["gates"], strict=True):
+            assert (ours.own, ours.elsewhere, ours.rejected) == pytest.approx(theirs, nan_ok=True)
+        assert run.trainable == sum(value.numel() for value in plain.values.values())
+
+
+def task_of_clusters(tmp_path: Path) -> Path:
+    """Six clusters of points in eight dimensions, and a file that names their seeds."""
+    rng = np.random.default_rng(0)
+    y = np.arange(600) % 6
+    x = 4 * rng.normal(size=(6, 8))[y] + rng.normal(size=(600, 8))
+    np.savez(tmp_path / "clusters.npz", x=x.astype(np.float32), y=y)
+    file = tmp_path / "dataset.yaml"
+    file.write_text(
+        """\
+data: clusters.npz
+backbone: {hidden: [64, 32], dropout: 0}
+scaffold: {seeds: {1: [0, 1], 2: [2, 3], 3: [4]}}
+training: {epochs: 12, batch_size: 32, learning_rate: 0.05}
+search: {ranks: [4], repeats: 2}
+"""
+    )
+    return file
+
+
+class TestFromAFile:
+    def test_a_task_that_can_be_solved(self, tmp_path: Path) -> None:
+        file = task_of_clusters(tmp_path)
+        ignored = rankprobe.seed_gated(file)
+        (four,) = ignored.ranks
+        assert [row.seed for row in four.seeds] == [1, 2, 3]
+        assert [row.classes for row in four.seeds] == [("0", "1"), ("2", "3"), ("4",)]
+        assert all(row.own >= 0.95 for row in four.seeds)
+        assert all(np.isnan(row.rejected) for row in four.seeds)
+        gated = rankprobe.seed_gated(file, scaffold={"outside": "class"})
+        (four,) = gated.ranks
+        assert four.accuracy >= 0.95
+        assert all(row.own >= 0.9 and row.rejected >= 0.9 for row in four.seeds)
+        # The same examples are not taken for the seed's own under another seed.
+        assert all(row.elsewhere <= 0.1 for row in four.seeds)
+
+    def test_what_comes_out_is_plain_and_readable(self, tmp_path: Path) -> None:
+        changes: Mapping[str, Any] = {"search": {"ranks": [2], "repeats": 1}}
+        result = rankprobe.seed_gated(task_of_clusters(tmp_path), training={"epochs": 1}, **changes)
+        plain = json.loads(json.dumps(result.to_json(), allow_nan=False))
+        assert plain["ranks"][0]["seeds"][0]["rejected"] is None
+        assert plain["ranks"][0]["learning_rate"] == 0.02
+        assert plain["scope"]["scaffold"].endswith("seeds 1, 2, 3, every step through each of them")
+        assert len(result.words().splitlines()) == 1 + 3
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            ({"scaffold": {"seeds": {1: ["0"], 2: ["7"]}}}, "the data have no class 7"),
+            ({"search": {"ranks": "auto"}}, "is trained at listed ranks"),
+            ({"training": {"epochs": "auto"}}, "no full training to find the number of epochs by"),
+            ({"training": {"class_weights": "balanced"}}, "weigh the classes of one task"),
+        ],
+    )
+    def test_what_it_cannot_be_done_with(
+        self, tmp_path: Path, settings: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(ConfigError, match=message):
+            rankprobe.seed_gated(task_of_clusters(tmp_path), **settings)
+
+    def test_a_measurement_refuses_the_same_file(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match=r"there is no minimal rank\n.*rankprobe\.seed_gated"):
+            rankprobe.measure(str(task_of_clusters(tmp_path)), out=tmp_path / "runs")
+
+
+def test_examples_of_no_seed_are_left_out_of_the_task() -> None:
+    from rankprobe.search.gated import _with_outside
+
+    task: Task = _with_outside(toy_task(), Gates((1, 2), ((0,), (1,)), "ignored", 3))
+    assert set(task.train.y) == set(task.test.y) == {0, 1}
