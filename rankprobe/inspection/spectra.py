@@ -28,7 +28,8 @@ def product_spectrum(B: ArrayLike, A: ArrayLike) -> Values:
     right = _matrix(A).T
     if left.shape[1] == 0:
         return np.zeros(0)
-    return np.linalg.svd(_triangle(left) @ _triangle(right).T, compute_uv=False)
+    core = _triangle(left) @ _triangle(right).T
+    return np.asarray(np.linalg.svd(core, compute_uv=False), dtype=np.float64)
 
 
 def stable_rank(singular: ArrayLike) -> float:
