@@ -16,10 +16,10 @@ demo: $(VENV)/installed-all
 	@echo "The figure is runs/demo/curve.png; the page is runs/demo/report.html."
 
 test: $(VENV)/installed-dev
-	$(RUN) pytest -n 2
+	$(RUN) pytest -n 2 --dist worksteal
 
 test-slow: $(VENV)/installed-dev
-	$(RUN) pytest -n 2 -m slow
+	$(RUN) pytest -n 2 --dist worksteal -m slow
 
 check: $(VENV)/installed-dev
 	$(RUN) ruff format --check .

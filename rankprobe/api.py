@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from rankprobe.errors import ConfigError, Problem, StoreError, TrainingError
 from rankprobe.records import Result
 from rankprobe.records.comparison import Comparison
+from rankprobe.records.grid import Grid
 
 if TYPE_CHECKING:
     from rankprobe.config import TaskConfig
     from rankprobe.data.task import Task
     from rankprobe.search.gated import SeedGated
     from rankprobe.search.laboratory import Progress
+
+
+@overload
+def measure(data: Any, target: Any = None, /, *, vary: None = None, **settings: Any) -> Result: ...
+
+
+@overload
+def measure(
+    data: Any, target: Any = None, /, *, vary: Mapping[str, Any], **settings: Any
+) -> Grid: ...
 
 
 def measure(
@@ -34,9 +45,10 @@ def measure(
     trust: bool = False,
     sensitivity: bool = False,
     progress: Progress | None = None,
+    vary: Mapping[str, Any] | None = None,
     **settings: Any,
-) -> Result:
-    """Measure the minimal rank of a task.
+) -> Result | Grid:
+    """Measure the minimal rank of a task, or of every combination of a grid of settings.
 
     ``measure("dataset.yaml")`` does what the command does: it goes on from what ``out``
     (default ``runs/NAME``) holds, and writes the result, the figures and the report there.
@@ -57,40 +69,55 @@ def measure(
         sensitivity: Measure the ranks around the minimal rank again with one setting changed
             at a time, and say how far it moves; see `rankprobe.search.sensitivity`.
         progress: Told what happens, see `rankprobe.search.laboratory.Progress`.
+        vary: Lists of values by dotted setting, for a grid of all their combinations, such as
+            ``{"backbone.weights": ["normal", "binary"]}``. A file may hold it as well.
         **settings: The keys of dataset.yaml, such as ``search={"repeats": 3}``. With a path
             they replace what the file says.
+
+    Returns:
+        The result; of a grid a `rankprobe.Grid`, with a result for each combination.
 
     Raises:
         ConfigError, DataError, StoreError: Found wrong before training starts.
         TrainingError: A failure while running; with a run folder, what finished is kept.
     """
-    from rankprobe.config import config_from_settings, load_config
+    from rankprobe.config_grid import VariedConfig, any_config_from_settings, load_any_config
     from rankprobe.data.load import load_task, task_from_arrays
 
+    if vary is not None:
+        settings["vary"] = vary
     if isinstance(data, str | Path):
         if target is not None or test is not None or validation is not None:
             raise ConfigError("with a dataset.yaml the arrays come from the file; give it alone")
-        config = load_config(data, overrides=settings, trust=trust)
-        task = load_task(config, trust=trust)
+        config = load_any_config(data, overrides=settings, trust=trust)
         default: Path | None = Path("runs") / config.name
+
+        def read(one: TaskConfig) -> Task:
+            return load_task(one, trust=trust)
+
     else:
         if isinstance(data, Mapping) or target is None:
             raise ConfigError("give the path of a dataset.yaml, or two arrays: measure(x, y)")
-        config = config_from_settings(settings)
-        task = task_from_arrays(data, target, config=config, test=test, validation=validation)
-        default = None
-    return measure_and_save(
-        config,
-        task,
-        folder=Path(out) if out is not None else default,
-        device=device,
-        workers=workers,
-        executor=executor,
-        storage=storage,
-        fresh=fresh,
-        sensitivity=sensitivity,
-        progress=progress,
-    )
+        config, default = any_config_from_settings(settings), None
+
+        def read(one: TaskConfig) -> Task:
+            return task_from_arrays(data, target, config=one, test=test, validation=validation)
+
+    folder = Path(out) if out is not None else default
+    options: dict[str, Any] = {
+        "device": device,
+        "workers": workers,
+        "executor": executor,
+        "storage": storage,
+        "fresh": fresh,
+        "sensitivity": sensitivity,
+        "progress": progress,
+    }
+    if isinstance(config, VariedConfig):
+        from rankprobe.api_grid import measure_and_save_grid
+
+        return measure_and_save_grid(config, read, folder=folder, **options)
+    return measure_and_save(config, read(config), folder=folder, **options)
 
 
 def seed_gated(
@@ -149,20 +176,23 @@ def measure_and_save(
     Raises:
         TrainingError: Also when the result cannot be written: what was measured is kept.
     """
+    from rankprobe.evidence_file import FILE as EVIDENCE
     from rankprobe.reporting.wording import FILES
     from rankprobe.search.measure import measure_task
     from rankprobe.search.sensitivity import forget
 
+    if folder is not None and (folder / "grid.json").is_file():
+        raise StoreError(f"{folder} holds a grid; write to another folder with --out")
     if fresh and folder is not None:
         forget(folder)
-        for name in FILES:  # of another measurement, perhaps, and no longer true
+        for name in (*FILES, EVIDENCE):  # of another measurement, perhaps, and no longer true
             (folder / name).unlink(missing_ok=True)
     result = measure_task(config, task, folder=folder, storage=storage, fresh=fresh, **options)
-    result = _described(result)
-    _save(result)
+    result = described(result)
+    save(result)
     if sensitivity:
-        result = _described(_varied(config, task, result, folder=folder, **options))
-        _save(result)
+        result = described(_varied(config, task, result, folder=folder, **options))
+        save(result)
     return result
 
 
@@ -179,16 +209,26 @@ def _varied(
     return replace(result, scope={**result.scope, "sensitivity": not_varied(result)})
 
 
-def _described(result: Result) -> Result:
+def described(result: Result) -> Result:
+    """The result with its paragraph for the methods section."""
     from rankprobe.reporting.methods import methods_paragraph
 
     return replace(result, methods=methods_paragraph(result))
 
 
-def _save(result: Result) -> None:
+def save(result: Result | Grid) -> None:
+    """Write a result or a grid into its folder, if it has one.
+
+    Raises:
+        TrainingError: It cannot be written.
+    """
     if result.folder is None:
         return
+    from rankprobe.evidence_file import FILE, write_evidence
+
     try:
+        # Other readings pair it with another result's, example by example.
+        write_evidence(result.folder / FILE, result.evidence, {})
         result.save()
     except StoreError as error:
         raise TrainingError(
@@ -197,7 +237,7 @@ def _save(result: Result) -> None:
 
 
 def compare(
-    *results: Result | str | Path,
+    *results: Result | Grid | str | Path,
     anyway: bool = False,
     lower_is_better: bool = False,
     floor_score: float | None = None,
@@ -205,8 +245,9 @@ def compare(
     """Compare the minimal ranks of tasks.
 
     Args:
-        *results: Results, run folders, result.json files, or .csv files of scores measured
-            elsewhere (see `rankprobe.statistics.foreign`); two tasks or more in all.
+        *results: Results, run folders, result.json files, grids or their folders, or .csv files
+            of scores measured elsewhere (see `rankprobe.statistics.foreign`); two tasks or more
+            in all.
         anyway: Compare tasks that were not measured alike; what differs is in `scope`.
         lower_is_better: The scores of a .csv are losses.
         floor_score: Score of the floor of a .csv's scores; by default 0, needed for losses.
@@ -217,26 +258,17 @@ def compare(
     """
     from rankprobe.config import TaskConfig
     from rankprobe.reporting.comparison import unique_labels
-    from rankprobe.result_file import load_result
     from rankprobe.statistics.compare import compare_results
     from rankprobe.statistics.scope import refuse, scope_differences
 
-    read: list[Result] = []
-    plain = any(_is_table(item) for item in results)
-    if not plain and (lower_is_better or floor_score is not None):
+    if (comparison := _of_one_grid(results)) is not None:
+        return comparison
+    if not any(map(_is_table, results)) and (lower_is_better or floor_score is not None):
         raise ConfigError(
             "--lower-is-better and --floor-score are about the scores of a .csv; give one, or "
             "leave them out: a result knows its own metric and floor"
         )
-    for item in results:
-        if isinstance(item, Result):
-            read.append(item)
-        elif _is_table(item):
-            from rankprobe.statistics.foreign import read_scores  # scipy: half a second
-
-            read += read_scores(item, lower_is_better=lower_is_better, floor_score=floor_score)
-        else:
-            read.append(load_result(item))
+    read = _all_of(results, lower_is_better=lower_is_better, floor_score=floor_score)
     if len(read) < 2:
         found = "one task" if read else "no task"
         raise ConfigError(
@@ -253,5 +285,38 @@ def compare(
     return compare_results(read, labels, scope=differences)
 
 
-def _is_table(item: Result | str | Path) -> bool:
-    return not isinstance(item, Result) and Path(item).suffix.lower() == ".csv"
+def _of_one_grid(items: Sequence[Result | Grid | str | Path]) -> Comparison | None:
+    """The comparison of a grid given alone: what varies in it is nothing to warn of."""
+    from rankprobe.grid_file import is_grid, load_grid
+
+    if len(items) != 1 or isinstance(items[0], Result):
+        return None
+    (alone,) = items
+    if not isinstance(alone, Grid):
+        if not is_grid(alone):
+            return None
+        alone = load_grid(alone)
+    return alone.comparison
+
+
+def _all_of(items: Sequence[Result | Grid | str | Path], **of_tables: Any) -> list[Result]:
+    """Results, read where they are files; of a grid, those of all its combinations."""
+    from rankprobe.grid_file import load_results
+
+    read: list[Result] = []
+    for item in items:
+        if isinstance(item, Result):
+            read.append(item)
+        elif isinstance(item, Grid):
+            read += item.results.values()
+        elif _is_table(item):
+            from rankprobe.statistics.foreign import read_scores  # scipy: half a second
+
+            read += read_scores(item, **of_tables)
+        else:
+            read += load_results([item])
+    return read
+
+
+def _is_table(item: Result | Grid | str | Path) -> bool:
+    return not isinstance(item, Result | Grid) and Path(item).suffix.lower() == ".csv"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from rankprobe import commands
+from rankprobe.artifact.commands import add_commands
 from rankprobe.errors import ConfigError, RankprobeError, TrainingError
 
 EXIT_FAILED, EXIT_WRONG, EXIT_INTERRUPTED = 1, 2, 130
@@ -123,6 +124,30 @@ def _parser() -> argparse.ArgumentParser:
     )
     compare.set_defaults(command=commands.compare)
 
+    transition = kinds.add_parser(
+        "transition", help="find the rank where a resampled scaffold catches up with a static one"
+    )
+    transition.add_argument("static", metavar="STATIC", help="run folder or JSON (static scaffold)")
+    transition.add_argument("resampled", metavar="RESAMPLED", help="the same task, resampled")
+    transition.add_argument(
+        "--share", type=float, default=0.95, metavar="Q", help="share of the static gain (0.95)"
+    )
+    transition.add_argument(
+        "-o", "--out", type=Path, metavar="FILE", help="figure (transition.png)"
+    )
+    transition.add_argument("--json", action="store_true", help="print the numbers as JSON alone")
+    transition.set_defaults(command=commands.transition)
+
+    capacity = kinds.add_parser(
+        "capacity", help="say whether the minimal rank levels off as the network grows"
+    )
+    capacity.add_argument(
+        "results", nargs="+", metavar="RESULT", help="run folders or JSON of one task; or a grid"
+    )
+    capacity.add_argument("-o", "--out", type=Path, metavar="FILE", help="figure (capacity.png)")
+    capacity.add_argument("--json", action="store_true", help="print the numbers as JSON alone")
+    capacity.set_defaults(command=commands.capacity)
+
     for name, default, text in (
         ("figure", "rank.png", "draw results into one figure (.png, .pdf, .svg)"),
         ("report", "report.html", "write results into one HTML page"),
@@ -131,6 +156,16 @@ def _parser() -> argparse.ArgumentParser:
         reading.add_argument("results", nargs="+", metavar="RESULT", help="run folder or JSON")
         reading.add_argument("-o", "--out", type=Path, default=Path(default), metavar="FILE")
         reading.set_defaults(command=commands.figure if name == "figure" else commands.report)
+
+    inspect = kinds.add_parser("inspect", help="say what adapters and full training learned")
+    inspect.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    inspect.add_argument(
+        "--data", type=Path, metavar="FILE", help="the dataset.yaml that was measured"
+    )
+    inspect.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    inspect.add_argument("--trust", action="store_true", help="let its settings run code of yours")
+    inspect.add_argument("--json", action="store_true", help="print the numbers as JSON alone")
+    inspect.set_defaults(command=commands.inspect)
 
     calibrate = kinds.add_parser("calibrate", help="plant tasks of known rank, and find them")
     calibrate.add_argument(
@@ -141,6 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--workers", type=int, metavar="N", help="processes (one a core)")
     calibrate.add_argument("--json", action="store_true", help="print the report as JSON alone")
     calibrate.set_defaults(command=commands.calibrate)
+    add_commands(kinds)
     return parser
 
 
@@ -158,11 +194,32 @@ def _task_options(parser: argparse.ArgumentParser) -> None:
 def _complain(error: RankprobeError, status: int) -> int:
     problems = error.problems if isinstance(error, ConfigError) else ()
     if len(problems) > 1:
-        print(f"rankprobe: {len(problems)} problems:", file=sys.stderr)
-        print("\n".join(f"  {problem}" for problem in problems), file=sys.stderr)
+        text = "\n".join(f"  {problem}" for problem in problems)
+        text = f"rankprobe: {len(problems)} problems:\n{text}"
     else:
-        print(f"rankprobe: {error}", file=sys.stderr)
+        text = f"rankprobe: {error}"
+    print(_wrapped(text) if sys.stderr.isatty() else text, file=sys.stderr)
     return status
+
+
+def _wrapped(text: str) -> str:
+    """Lines of at most 80 columns, or those of the terminal; what goes on is indented."""
+    import shutil
+    import textwrap
+
+    width = min(80, shutil.get_terminal_size().columns)
+    lines = []
+    for line in text.splitlines():
+        indent = line[: len(line) - len(line.lstrip())]
+        lines += textwrap.wrap(
+            line,
+            width,
+            subsequent_indent=f"{indent}    ",
+            break_long_words=False,  # a path can still be copied
+            break_on_hyphens=False,
+            replace_whitespace=False,
+        ) or [""]
+    return "\n".join(lines)
 
 
 class _Parser(argparse.ArgumentParser):

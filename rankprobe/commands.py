@@ -9,48 +9,65 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rankprobe.errors import ConfigError, Problem
+from rankprobe.records.transition import Transition
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rankprobe.config import TaskConfig
     from rankprobe.data.task import Task
+    from rankprobe.records import Result
+    from rankprobe.records.capacity import Capacity
+    from rankprobe.records.grid import Grid
 
 
 def measure(options: argparse.Namespace) -> None:
     """Measure the minimal rank of a task."""
     from rankprobe.api import measure_and_save
+    from rankprobe.api_grid import measure_and_save_grid
+    from rankprobe.config import TaskConfig
 
-    config, task = _load(options)
+    config, read = _read(options)
+    task = read(config) if isinstance(config, TaskConfig) else None
     from rankprobe.progress import Watch
 
     with Watch(quiet=options.quiet or options.json) as watch:
-        result = measure_and_save(
-            config,
-            task,
-            folder=options.out or Path("runs") / config.name,
-            device=options.device,
-            workers=options.workers,
-            executor=options.executor,
-            storage=options.storage,
-            fresh=options.fresh,
-            sensitivity=options.sensitivity,
-            progress=watch,
-        )
+        settings: dict[str, Any] = {
+            "folder": options.out or Path("runs") / config.name,
+            "device": options.device,
+            "workers": options.workers,
+            "executor": options.executor,
+            "storage": options.storage,
+            "fresh": options.fresh,
+            "sensitivity": options.sensitivity,
+            "progress": watch,
+        }
+        measured: Result | Grid
+        if isinstance(config, TaskConfig):
+            assert task is not None
+            measured = measure_and_save(config, task, **settings)
+        else:
+            measured = measure_and_save_grid(config, read, **settings)
     if options.json:
-        sys.stdout.write(result.to_json())
+        sys.stdout.write(measured.to_json())
         return
-    from rankprobe.reporting.tables import summary
-
-    _print(summary(result))
-    if words := result.provenance.get("weights"):
-        _print(f"\nnote  {words}")
+    _show(measured)
 
 
 def check(options: argparse.Namespace) -> None:
     """Find what is wrong with a task, and estimate what a measurement takes."""
-    config, task = _load(options)
-    from rankprobe.search.check import check_task
+    from rankprobe.config import TaskConfig
 
-    _print(check_task(config, task, device=options.device).words())
+    config, read = _read(options)
+    if isinstance(config, TaskConfig):
+        from rankprobe.search.check import check_task
+
+        _print(check_task(config, read(config), device=options.device).words())
+        return
+    from rankprobe.search.check_grid import check_grid
+    from rankprobe.search.grid import tasks_of
+
+    _print(check_grid(config, tasks_of(config, read), device=options.device).words())
 
 
 def plan(options: argparse.Namespace) -> None:
@@ -84,18 +101,44 @@ def init(options: argparse.Namespace) -> None:
 
 def figure(options: argparse.Namespace) -> None:
     """Draw results into one figure."""
-    from rankprobe.reporting.folder import draw_figure
-    from rankprobe.result_file import load_result
+    from rankprobe.grid_file import is_grid, load_grid, load_results
+    from rankprobe.reporting.folder import draw_figure, write_figure
 
-    print(draw_figure([load_result(path) for path in options.results], options.out))
+    if len(options.results) == 1 and is_grid(options.results[0]):
+        print(write_figure(load_grid(options.results[0]).plot(), options.out))
+        return
+    print(draw_figure(load_results(options.results), options.out))
 
 
 def report(options: argparse.Namespace) -> None:
     """Write results into one page."""
+    from rankprobe.grid_file import is_grid, load_grid, load_results
     from rankprobe.reporting.folder import write_report
+
+    if len(options.results) == 1 and is_grid(options.results[0]):
+        from rankprobe.reporting.grid_folder import write_grid_page
+
+        print(write_grid_page(load_grid(options.results[0]), options.out))
+        return
+    print(write_report(load_results(options.results), options.out))
+
+
+def inspect(options: argparse.Namespace) -> None:
+    """Say what the adapters and full training of a run learned."""
+    from rankprobe.inspection.run import inspect_run
+    from rankprobe.reporting.folder import write_inspection
     from rankprobe.result_file import load_result
 
-    print(write_report([load_result(path) for path in options.results], options.out))
+    found = inspect_run(options.run, data=options.data, device=options.device, trust=options.trust)
+    folder = write_inspection(load_result(options.run), found)
+    if options.json:
+        sys.stdout.write(found.to_json())
+        return
+    from rankprobe.reporting.inspection import inspection_summary
+    from rankprobe.reporting.wording import clean
+
+    _print(inspection_summary(found))
+    print(f"\nwritten  {clean(folder)}: inspection.json, inspection.png, report.html")
 
 
 def compare(options: argparse.Namespace) -> None:
@@ -121,6 +164,38 @@ def compare(options: argparse.Namespace) -> None:
     print(f"\nfigure  {file}")
 
 
+def transition(options: argparse.Namespace) -> None:
+    """Find the rank where a resampled scaffold catches up with a static one."""
+    from rankprobe.readings import transition
+
+    found = transition(options.static, options.resampled, share=options.share)
+    _show_reading(found, options, "transition")
+
+
+def capacity(options: argparse.Namespace) -> None:
+    """Say whether the minimal rank of a task levels off as its network grows."""
+    from rankprobe.readings import capacity
+
+    _show_reading(capacity(options.results), options, "capacity")
+
+
+def _show_reading(found: Transition | Capacity, options: argparse.Namespace, name: str) -> None:
+    """Write the figure and print the numbers, as JSON or in words."""
+    file = None
+    if options.out is not None or not options.json:
+        from rankprobe.reporting.folder import write_figure
+
+        file = write_figure(found.plot(), options.out or Path(f"{name}.png"))
+    if options.json:
+        sys.stdout.write(found.to_json())
+        return
+    from rankprobe.reporting.capacity_words import capacity_summary
+    from rankprobe.reporting.transition_words import summary
+
+    _print(summary(found) if isinstance(found, Transition) else capacity_summary(found))
+    print(f"\nfigure  {file}")
+
+
 def calibrate(options: argparse.Namespace) -> None:
     """Measure planted tasks and hold the outcome against the goals."""
     from rankprobe.calibration.run import calibrate
@@ -143,8 +218,34 @@ def calibrate(options: argparse.Namespace) -> None:
     print(f"written to {options.out}: calibration.json, calibration.md, calibration.png")
 
 
+def _show(measured: Result | Grid) -> None:
+    from rankprobe.records import Result
+
+    if isinstance(measured, Result):
+        from rankprobe.reporting.tables import summary
+
+        _print(summary(measured))
+        if words := measured.provenance.get("weights"):
+            _print(f"\nnote  {words}")
+        return
+    from rankprobe.reporting import grid_words
+
+    _print(grid_words.summary(measured))
+
+
 def _load(options: argparse.Namespace) -> tuple[TaskConfig, Task]:
+    """One measurement's settings and data."""
     from rankprobe.config import load_config
+
+    config, read = _read(options, load_config)
+    return config, read(config)
+
+
+def _read(
+    options: argparse.Namespace, load: Any = None
+) -> tuple[Any, Callable[[TaskConfig], Task]]:
+    """Settings, which may be those of a grid, and what reads the data of one measurement."""
+    from rankprobe.config_grid import load_any_config
     from rankprobe.data.load import load_task
 
     search = {
@@ -160,10 +261,11 @@ def _load(options: argparse.Namespace) -> tuple[TaskConfig, Task]:
     if options.seed is not None:
         overrides["seed"] = options.seed
     try:
-        config = load_config(options.config, overrides=overrides, trust=options.trust)
+        load = load or load_any_config
+        config = load(options.config, overrides=overrides, trust=options.trust)
     except ConfigError as error:
         raise ConfigError(_by_option(problem) for problem in error.problems) from None
-    return config, load_task(config, trust=options.trust)
+    return config, lambda one: load_task(one, trust=options.trust)
 
 
 _SEARCH_OPTIONS = ("target", "ranks", "repeats", "precision", "budget")

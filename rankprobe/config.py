@@ -202,13 +202,23 @@ def load_config(
     """
     path = Path(path)
     document = read_yaml(path)
+    if "vary" in document.data:
+        raise ConfigError(
+            Problem(
+                "`vary` makes a grid of measurements, and here a single one is wanted",
+                Origin(path.parent, path, document.lines).where(("vary",)),
+                "`rankprobe measure` and `rankprobe check` take a grid",
+            )
+        )
     apart, network = network_apart(overrides or {})
     given, said = spelled_out(plain(apart)), spelled_out(dict(document.data))
     if network is not None:
         said.pop("backbone", None)
     settings = completed(merged(said, given), path.stem)
     origin = Origin(path.parent, path, document.lines, tuple(leaves(given)))
-    return _checked(settings, origin, trust, document.problems, from_file=True, network=network)
+    return checked(
+        settings, origin, found=document.problems, trust=trust, from_file=True, network=network
+    )
 
 
 def config_from_settings(
@@ -228,19 +238,50 @@ def config_from_settings(
     origin = Origin(folder if folder is not None else Path())
     apart, network = network_apart(settings)
     given = completed(spelled_out(plain(apart)), "task")
-    return _checked(given, origin, trust, (), from_file=False, network=network)
+    return checked(given, origin, trust=trust, from_file=False, network=network)
 
 
-def _checked(
+def recorded_config(settings: Mapping[str, Any], *, folder: Path) -> TaskConfig:
+    """The configuration that a result recorded, which was checked before it was measured.
+
+    Args:
+        settings: ``provenance.configuration`` of a result.
+        folder: What ``data.path`` is relative to.
+
+    Raises:
+        ConfigError: It is not what this version records.
+    """
+    try:
+        config = TaskConfig.model_validate(settings)
+    except ValidationError as error:
+        origin = Origin(folder)
+        raise ConfigError(translated(error, dict(settings), TaskConfig, origin.where)) from None
+    config._origin = Origin(folder)
+    return config
+
+
+def checked(
     settings: Settings,
     origin: Origin,
-    trust: bool,
-    found: Iterable[Problem],
     *,
+    trust: bool,
     from_file: bool,
     network: Any,
+    found: Iterable[Problem] = (),
 ) -> TaskConfig:
-    """Build the configuration, or raise every problem at once, in the order of the file."""
+    """Build the configuration, or raise every problem at once, in the order of the file.
+
+    Args:
+        settings: Completed settings.
+        origin: Where they were given.
+        trust: Whether a source or a backbone may run the user's code.
+        from_file: Whether the data must be named.
+        network: A network given in Python.
+        found: Problems met before.
+
+    Raises:
+        ConfigError: Anything wrong.
+    """
     problems = list(found)
     config: TaskConfig | None = None
     try:
@@ -256,11 +297,12 @@ def _checked(
     else:
         problems += missing_names(data, origin.folder, lambda *keys: origin.where(("data", *keys)))
     if config is None or problems:
-        raise ConfigError(sorted(problems, key=_line))
+        raise ConfigError(sorted(problems, key=line_of))
     config._origin, config._network = origin, network
     return config
 
 
-def _line(problem: Problem) -> int:
+def line_of(problem: Problem) -> int:
+    """The line that a problem is on; 0 where it has none."""
     line = problem.where.rpartition(":")[2]
     return int(line) if line.isdecimal() else 0

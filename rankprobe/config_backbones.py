@@ -15,6 +15,33 @@ Dropout = Annotated[
 ]
 
 
+Weights = Literal[
+    "normal",
+    "truncated_normal",
+    "uniform",
+    "orthogonal",
+    "kaiming_normal",
+    "kaiming_uniform",
+    "xavier_normal",
+    "xavier_uniform",
+    "spectral_radius",
+    "cauchy",
+    "laplace",
+    "student_t",
+    "gaussian_mixture",
+    "sparse_normal",
+    "sparse_erdos_renyi",
+    "beta",
+    "exponential",
+    "normal_16bit",
+    "normal_8bit",
+    "normal_4bit",
+    "normal_2bit",
+    "binary",
+]
+WEIGHTS: tuple[str, ...] = get_args(Weights)
+"""Families of random weights; see `rankprobe.lowrank.families`, which imports NumPy."""
+
 WIDTHS = {
     "tiny": (128, 64),
     "small": (256, 128, 64),
@@ -34,14 +61,16 @@ class AnyBackbone(Model):
 
     ``init: scaffold`` makes every weight from the seed; ``pretrained`` keeps the weights that the
     network comes with as the scaffold; ``mixed`` keeps them but for the layers that ``random``
-    names.
+    names. ``weight_scale: fan_in`` gives weights the standard deviation 1/sqrt(fan-in), but to
+    families that are a scale (orthogonal, Kaiming, Xavier, spectral radius) their own; ``family``
+    gives the others the scale that they were published with, where there is one.
     """
 
     family: str = ""
     seed: Seed = Field(default=42, description=SEED)
-    weights: Literal["normal", "uniform", "binary"] = "normal"
-    weight_scale: Literal["fan_in"] | Positive = Field(
-        default="fan_in", description="fan_in, or a standard deviation above 0"
+    weights: Weights = "normal"
+    weight_scale: Literal["fan_in", "family"] | Positive = Field(
+        default="fan_in", description="fan_in, family, or a standard deviation above 0"
     )
 
 

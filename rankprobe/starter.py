@@ -14,12 +14,13 @@ from rankprobe.data.names import names_in, paths
 from rankprobe.data.pictures import NoSizeError
 from rankprobe.data.task import Task
 from rankprobe.errors import ConfigError, DataError, Problem
+from rankprobe.recognise import Columns, columns_of, is_prose, settings_of
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
-PROSE = 5  # words in a row, on average, from which text is read as text and not as a category
 SIZE = 64
+_ROLES = ("smiles", "id", "time", "channel", "value", "labels")
 _OTHER_METRICS = {
     "classification": "balanced_accuracy, auroc, log_loss",
     "regression": "mse",
@@ -49,8 +50,9 @@ objective: {objective}  # {reason}
 def starter_yaml(data: Path, *, label: str | None = None, file: Path | None = None) -> str:
     """The text of a dataset.yaml for a table, arrays, a folder of pictures, or text.
 
-    A table whose one feature is running text is read as text; a .txt file is for a language
-    model; pictures that differ in size are brought to `SIZE`.
+    A table whose one feature is running text is read as text, one with a column of SMILES as
+    molecules, and one row a reading as series; a .txt file is for a language model; pictures that
+    differ in size are brought to `SIZE`.
 
     The data is loaded once, so that a file that cannot be measured is found out here.
 
@@ -65,7 +67,13 @@ def starter_yaml(data: Path, *, label: str | None = None, file: Path | None = No
     """
     file = file if file is not None else data.with_name("dataset.yaml")
     path = Path(os.path.relpath(data, file.parent)).as_posix()
-    source: dict[str, object] = {"path": path, **_kind_of(data, label)}
+    columns = columns_of(data)
+    found = settings_of(data, columns, label)
+    _check_label(data, columns, found, label)
+    if "labels" in found:
+        labels = data.with_name(str(found["labels"]))
+        found["labels"] = Path(os.path.relpath(labels, file.parent)).as_posix()
+    source: dict[str, object] = {"path": path, **found}
     if label is not None:
         source["target"] = label
     config, task = _loaded(data, source, file.parent)
@@ -77,7 +85,7 @@ def starter_yaml(data: Path, *, label: str | None = None, file: Path | None = No
         path=_quoted(path),
         rows=sum(len(split) for split in (task.train, task.validation, task.test)),
         features=_features(task, config),
-        roles=_roles(config, label, list(task.preprocessing or {})),
+        roles=_roles(config, label, list(task.preprocessing or {}), columns),
         objective=task.objective,
         reason=_reason(task),
         metric=task.metric,
@@ -86,28 +94,25 @@ def starter_yaml(data: Path, *, label: str | None = None, file: Path | None = No
     )
 
 
-def _kind_of(data: Path, label: str | None) -> dict[str, object]:
-    """The source, where the name of the data does not tell it."""
-    if data.is_dir():
-        return {"source": "images"}
-    if label is None and data.suffix.lower() == ".jsonl":
-        return {"source": "text"}
-    names = names_in(data) or []
-    if data.suffix.lower() == ".npz" or len(names) != 2:
-        return {}
-    feature = names[0] if label is None else next((n for n in names if n != label), "")
-    return {"source": "text", "features": feature} if _is_prose(data, feature) else {}
-
-
-def _is_prose(data: Path, name: str) -> bool:
-    """Whether a column holds running text: some words in a row, and rows that differ."""
-    from rankprobe.data.table import read_frame
-
-    values = read_frame(data).get(name)
-    if values is None or not all(isinstance(value, str) for value in values):
-        return False
-    words = sum(len(value.split()) for value in values) / max(1, len(values))
-    return words >= PROSE and values.nunique() > len(values) / 2
+def _check_label(data: Path, columns: Columns, found: dict[str, object], label: str | None) -> None:
+    """Refuse, in few words, what cannot be predicted or has no labels."""
+    if found.get("source") == "series" and "labels" not in found:
+        raise ConfigError(
+            Problem(
+                f"{data} looks like readings of series, one a row, and the table of their labels "
+                "is missing",
+                hint=f"put labels.csv beside it, with one row a series (`{found.get('id', 'id')}` "
+                "and what to predict), or choose a column of this table with --label COLUMN",
+            )
+        )
+    target = label or (list(columns) or [""])[-1]
+    if found.get("source") in (None, "graphs") and is_prose(columns.get(target, ())):
+        raise ConfigError(
+            Problem(
+                f"the column `{target}` of {data} holds running text, which cannot be predicted",
+                hint="choose what to predict with --label COLUMN",
+            )
+        )
 
 
 def _loaded(data: Path, source: dict[str, object], folder: Path) -> tuple[TaskConfig, Task]:
@@ -158,7 +163,7 @@ def write_starter(data: Path, *, label: str | None = None, out: Path | None = No
     return file
 
 
-def _roles(config: TaskConfig, label: str | None, done: list[str]) -> str:
+def _roles(config: TaskConfig, label: str | None, done: list[str], columns: Columns) -> str:
     """The lines that say what is predicted, and from what; ``done`` names text and target."""
     assert config.data is not None
     if config.data.source == "arrays":
@@ -170,15 +175,27 @@ def _roles(config: TaskConfig, label: str | None, done: list[str]) -> str:
         )
     if config.data.source == "tokens":
         return ""
+    if config.data.source in ("graphs", "series"):
+        named = ((key, getattr(config.data, key)) for key in _ROLES)
+        lines = [f"  {key}: {_quoted(name)}\n" for key, name in named if name is not None]
+        return "".join(lines) + f"  target: {_quoted(done[-1])}\n"
     if config.data.source == "text":
         return f"  features: {_quoted(done[0])}\n  target: {_quoted(done[1])}\n"
+    texts = "".join(
+        f"  # {_quoted(name)} holds text: `source: text` with `features: {_quoted(name)}` reads it "
+        "alone, by words\n"
+        for name, values in columns.items()
+        if name and is_prose(values)
+    )
     if label is not None:
-        return f"  target: {_quoted(label)}\n"
+        return f"  target: {_quoted(label)}\n{texts}"
     file = paths(config.data, config.folder)[0]
     last = (names_in(file) or [""])[-1]
     if not last:
         raise DataError(f"the last column of {file} has no name; choose one with --label COLUMN")
-    return f"  target: {_quoted(last)}  # the last column; `--label COLUMN` chooses another\n"
+    return (
+        f"  target: {_quoted(last)}  # the last column; `--label COLUMN` chooses another\n{texts}"
+    )
 
 
 def _features(task: Task, config: TaskConfig) -> str:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from rankprobe.errors import ConfigError
+from rankprobe.grid_file import is_grid, load_grid
 from rankprobe.records import Result
+from rankprobe.records.grid import Grid
 from rankprobe.result_file import load_result
 
 ROOT = Path(__file__).parent
@@ -30,6 +32,7 @@ class Measurement:
         variant: Folder of its results, below those of its file's own measurement; with
             `changes` alone.
         trust: Whether its settings name code of its study, which runs.
+        varies: Whether its file holds ``vary``, so that its results are those of a grid.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Measurement:
     changes: Mapping[str, Any] = field(default_factory=dict)
     variant: str = ""
     trust: bool = False
+    varies: bool = False
 
     def config(self, root: Path = ROOT) -> Path:
         """Its dataset.yaml."""
@@ -64,6 +68,15 @@ class Measurement:
         """
         file = self.results(root) / "result.json"
         return load_result(file) if file.is_file() else None
+
+    def grid(self, root: Path = ROOT) -> Grid | None:
+        """The committed results of a grid; ``None`` while it has none.
+
+        Raises:
+            ArtifactError: There are some, and they cannot be read.
+        """
+        folder = self.results(root)
+        return load_grid(folder) if is_grid(folder) else None
 
 
 STUDIES = (
@@ -170,7 +183,16 @@ FEATURES = (
     _features("cifar-features", "600 colour pictures", "cifar.yaml", "flowers-cifar"),
 )
 FURTHER = (*SIZES, ONLINE, *chain(*FEATURES))
-MEASUREMENTS = (*STUDIES, *ORDERING, *chain(*OTHER_NETWORKS.values()), *KINDS, *FURTHER)
+# One experiment each, with settings that vary in its file.
+GRIDS: tuple[Measurement, ...] = ()
+MEASUREMENTS = (
+    *STUDIES,
+    *ORDERING,
+    *chain(*OTHER_NETWORKS.values()),
+    *KINDS,
+    *FURTHER,
+    *GRIDS,
+)
 # The published protocols of the other kinds of task: for other hardware, some for data that only
 # the user has. They are run by their names alone.
 PUBLISHED_PROTOCOLS = tuple(

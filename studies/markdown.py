@@ -7,7 +7,10 @@ from pathlib import Path
 
 from rankprobe.errors import ArtifactError
 from rankprobe.records import Result
+from rankprobe.records.grid import Grid
+from rankprobe.reporting import grid_words
 from rankprobe.reporting.facts import counts_line, describe
+from rankprobe.reporting.grid_folder import PICTURE
 from rankprobe.reporting.tables import header, rows
 from rankprobe.reporting.wording import (
     duration,
@@ -98,6 +101,38 @@ def result_block(measurement: Measurement, root: Path) -> str:
             "\n".join(f"- {name}: {fact}" for name, fact in facts.items()),
         ]
     )
+
+
+def grid_block(measurement: Measurement, root: Path) -> str:
+    """The figure of a grid, its table, and what its answers are relative to."""
+    grid = measurement.grid(root)
+    if grid is None:
+        return not_measured(f"python -m studies.run {measurement.name}")
+    picture = (measurement.results(root) / PICTURE).relative_to(root / measurement.study)
+    first = next(iter(grid.results.values()))
+    made, ranks = first.provenance, grid_words.measured_ranks(grid)
+    shared = {key: value for key, value in first.scope.items() if _is_shared(grid, key)}
+    facts = {
+        "data": counts_line(first),
+        "scope": describe(shared),
+        "measured": f"{made['date']}, {grid_words.cost_line(grid)}; "
+        f"{machine_words(str(made['threads']), str(made['device']))}, torch {made['torch']}",
+    }
+    return "\n\n".join(
+        [
+            f"![recovery of full training by adapter rank]({picture.as_posix()})",
+            table(grid_words.header(grid, ranks), grid_words.rows(grid, ranks)),
+            grid_words.caption(grid),
+            *grid_words.differences(grid),
+            *(f"Note: {line}" for line in grid_words.notes(grid)),
+            "\n".join(f"- {name}: {fact}" for name, fact in facts.items()),
+        ]
+    )
+
+
+def _is_shared(grid: Grid, key: str) -> bool:
+    """Whether all combinations have the same words for a part of the scope."""
+    return len({str(result.scope.get(key)) for result in grid.results.values()}) == 1
 
 
 def machine_words(threads: str, device: str = "cpu") -> str:

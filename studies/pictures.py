@@ -6,9 +6,11 @@ from pathlib import Path
 
 from rankprobe.calibration.figure import draw as draw_calibration
 from rankprobe.reporting.folder import write_whole
+from rankprobe.reporting.grid_figure import plot_grid
+from rankprobe.reporting.grid_folder import PICTURE as GRID_PICTURE
 from rankprobe.reporting.plots import plot_curve, plot_rates, png_bytes
 from studies.calibration import report as calibration
-from studies.catalogue import FURTHER, KINDS, PUBLISHED_PROTOCOLS, ROOT, STUDIES, Measurement
+from studies.catalogue import FURTHER, GRIDS, KINDS, PUBLISHED_PROTOCOLS, ROOT, STUDIES, Measurement
 from studies.mnist import compare_paper
 from studies.nine import figure as nine
 from studies.nine.kinds import results as nine_results
@@ -46,6 +48,10 @@ def draw_all(root: Path = ROOT) -> list[Path]:
     """
     own = (*STUDIES, *KINDS, *FURTHER, *PUBLISHED_PROTOCOLS)
     drawn = [picture for measurement in own for picture in draw(measurement, root)]
+    for measurement in GRIDS:
+        if (grid := measurement.grid(root)) is not None:
+            content = png_bytes(plot_grid(grid))
+            drawn.append(write_whole(measurement.results(root) / GRID_PICTURE, content))
     if kinds := nine_results(root):
         drawn.append(write_whole(root / NINE, png_bytes(nine.plot(kinds))))
     if (results := compare_paper.load(root)) is not None:

@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rankprobe.config import load_config
+from rankprobe.config import TaskConfig, load_config
+from rankprobe.config_grid import VariedConfig, load_any_config
 from rankprobe.errors import ArtifactError
+from rankprobe.grid_file import is_grid, load_grid
 from rankprobe.records import Result
+from rankprobe.records.grid import GRID_FILE
 from rankprobe.reporting.folder import write_whole
 from rankprobe.result_file import load_result
 from studies.catalogue import ROOT, Measurement, find
@@ -37,6 +40,8 @@ def publish(run: Path, *, root: Path = ROOT) -> Path:
         ConfigError: A run that belongs to no study.
         StoreError: The results cannot be written.
     """
+    if is_grid(run):
+        return _publish_grid(run, root)
     if run.is_dir() and not (run / "result.json").is_file():
         raise ArtifactError(f"{run}: not finished, there is no result.json yet; measure it again")
     result = load_result(run)
@@ -49,9 +54,35 @@ def publish(run: Path, *, root: Path = ROOT) -> Path:
     return folder
 
 
+def _publish_grid(run: Path, root: Path) -> Path:
+    """Copy the results of all combinations, and what says which they are."""
+    grid = load_grid(run)
+    measurement = find(grid.name)
+    file, folder = measurement.config(root), measurement.results(root)
+    varied = load_any_config(file, overrides=measurement.overrides, trust=measurement.trust)
+    wanted = varied.configs if isinstance(varied, VariedConfig) else {}
+    if list(wanted) != list(grid.results):
+        raise ArtifactError(
+            f"{run}: measured with other combinations than {file} holds; measure it again as the "
+            "file says"
+        )
+    for name, result in grid.results.items():
+        _refuse(result, wanted[name], file, run / name)
+    for name, result in grid.results.items():
+        write_whole(folder / name / "result.json", result.to_json().encode())
+    write_whole(folder / GRID_FILE, grid.to_json(results=False).encode())
+    draw_all(root)
+    refresh(root)
+    return folder
+
+
 def _refuse_other_settings(result: Result, measurement: Measurement, run: Path, root: Path) -> None:
     file = measurement.config(root)
     config = load_config(file, overrides=measurement.overrides, trust=measurement.trust)
+    _refuse(result, config, file, run)
+
+
+def _refuse(result: Result, config: TaskConfig, file: Path, run: Path) -> None:
     wanted = _comparable(config.model_dump(mode="json"))
     made = _comparable(dict(result.provenance["configuration"]))
     if wanted != made:

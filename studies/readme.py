@@ -6,11 +6,11 @@ from pathlib import Path
 
 from rankprobe.reporting.folder import write_whole
 from studies.calibration import report as calibration
-from studies.catalogue import FURTHER, ROOT, TUNED
+from studies.catalogue import FURTHER, GRIDS, ROOT, TUNED
 from studies.command import guarded
 from studies.flowers import limit
 from studies.icu import sizes
-from studies.markdown import replaced, result_block, studies_block
+from studies.markdown import grid_block, replaced, result_block, studies_block
 from studies.mnist import compare_paper
 from studies.nine import beside, overview, protocol
 from studies.nine.kinds import KINDS
@@ -41,6 +41,9 @@ def documents(root: Path = ROOT) -> dict[Path, str]:
             for m in FURTHER
             if m.study == study
         )
+    for measurement in GRIDS:
+        block = {"result": grid_block(measurement, root)}
+        blocks.setdefault(root / measurement.study / "README.md", {}).update(block)
     blocks[root / "icu" / "README.md"]["sizes"] = sizes.block(root)
     blocks[root / "flowers" / "README.md"]["limit"] = limit.block(root)
     blocks[root / "mnist" / "README.md"]["paper"] = compare_paper.block(root)

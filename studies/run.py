@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from rankprobe.records import Result
 from studies.catalogue import MEASUREMENTS, find
 from studies.command import guarded
 from studies.fetch import fetch
@@ -35,14 +36,16 @@ def run(name: str, *, runs: Path, device: str = "auto", workers: int | None = No
     """
     import rankprobe
     from rankprobe.progress import Watch
-    from rankprobe.reporting.tables import summary
+    from rankprobe.records.grid import Grid
+    from rankprobe.reporting import grid_words, tables
 
     measurement = find(name)
     for data in measurement.fetched:
         fetch(data)
     folder = runs / name
+    measured: Result | Grid
     with Watch() as watch:
-        result = rankprobe.measure(
+        measured = rankprobe.measure(
             measurement.config(),
             out=folder,
             device=device,
@@ -51,7 +54,8 @@ def run(name: str, *, runs: Path, device: str = "auto", workers: int | None = No
             progress=watch,
             **measurement.overrides,
         )
-    Console(highlight=False).print(summary(result))
+    words = grid_words.summary(measured) if isinstance(measured, Grid) else tables.summary(measured)
+    Console(highlight=False).print(words)
     print(publish(folder))
 
 
@@ -82,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _members(name: str) -> list[str]:
     """All measurements of a study where no single one bears its name."""
     names = [measurement.name for measurement in MEASUREMENTS]
-    members = [m.name for m in MEASUREMENTS if m.study == name]
+    members = [m.name for m in MEASUREMENTS if f"{m.study}/".startswith(f"{name}/")]
     return [name] if name in names else members or [name]
 
 

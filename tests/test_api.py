@@ -30,6 +30,14 @@ def arrays() -> tuple[np.ndarray, np.ndarray]:
     return task.x, task.y
 
 
+@pytest.fixture(scope="module")
+def measured(
+    arrays: tuple[np.ndarray, np.ndarray], tmp_path_factory: pytest.TempPathFactory
+) -> rankprobe.Result:
+    """Measured once, into a folder."""
+    return rankprobe.measure(*arrays, out=tmp_path_factory.mktemp("run") / "run", **QUICK)
+
+
 def test_arrays_are_measured_and_nothing_is_written(
     arrays: tuple[np.ndarray, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -41,30 +49,30 @@ def test_arrays_are_measured_and_nothing_is_written(
     assert rankprobe.load_result("kept") == result
 
 
-def test_a_result_survives_its_file(arrays: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
-    result = rankprobe.measure(*arrays, out=tmp_path / "run", **QUICK)
-    loaded = rankprobe.load_result(tmp_path / "run")
-    assert loaded == result
-    assert loaded.to_json() == result.to_json()
+def test_a_result_survives_its_file(measured: rankprobe.Result) -> None:
+    assert measured.folder is not None
+    loaded = rankprobe.load_result(measured.folder)
+    assert loaded == measured
+    assert loaded.to_json() == measured.to_json()
     assert loaded.methods == methods_paragraph(loaded)
     assert "420 training, 60 validation and 120 test examples; divided at random, seed 0" in (
         loaded.methods
     )
 
 
-def test_the_frame_has_a_row_a_rank_and_repeat(arrays: tuple[np.ndarray, np.ndarray]) -> None:
-    frame = rankprobe.measure(*arrays, **QUICK).frame()
+def test_the_frame_has_a_row_a_rank_and_repeat(measured: rankprobe.Result) -> None:
+    frame = measured.frame()
     assert len(frame) == 4 * 3
     assert set(frame["rank"]) == {1, 2, 3, "full"}
     best = frame.groupby("rank")["score"].mean()
     assert best[1] < best[2]
 
 
-def test_plot_draws_on_given_axes(arrays: tuple[np.ndarray, np.ndarray]) -> None:
+def test_plot_draws_on_given_axes(measured: rankprobe.Result) -> None:
     from matplotlib.figure import Figure
 
     ax = Figure().add_subplot()
-    assert rankprobe.measure(*arrays, **QUICK).plot(ax=ax) is ax
+    assert measured.plot(ax=ax) is ax
 
 
 def test_given_test_arrays_are_scored_on(arrays: tuple[np.ndarray, np.ndarray]) -> None:

@@ -249,12 +249,15 @@ metric: r2
         ),
         (
             "backbone: {weight_scale: 0}",
-            ("`backbone.weight_scale` must be fan_in, or a standard deviation above 0, not 0 | "),
+            (
+                "`backbone.weight_scale` must be fan_in, family, or a "
+                "standard deviation above 0, not 0 | "
+            ),
         ),
         (
             "backbone: {weight_scale: true}",
             (
-                "`backbone.weight_scale` must be fan_in, or a "
+                "`backbone.weight_scale` must be fan_in, family, or a "
                 "standard deviation above 0, not true | "
             ),
         ),

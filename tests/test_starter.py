@@ -12,6 +12,7 @@ from PIL import Image
 from rankprobe.config import load_config
 from rankprobe.data.load import load_task
 from rankprobe.errors import ConfigError, DataError
+from rankprobe.recognise import is_smiles
 from rankprobe.starter import starter_yaml, write_starter
 
 N = 40
@@ -166,3 +167,92 @@ def test_nothing_is_written_for_data_that_cannot_be_measured(tmp_path: Path) -> 
     with pytest.raises(DataError, match=r"the last column of .* has no name; choose one with --la"):
         starter_yaml(tmp_path / "t.csv")
     assert not (tmp_path / "dataset.yaml").exists()
+
+
+RINGS = ("C1CC1", "c1ccccc1", "c1ccncc1", "C1CCCCC1", "C1CC(=O)C1")
+MOLECULES = [
+    f"{tail}{ring}" for ring in RINGS for tail in ("C", "CC", "O", "N", "[NH3+]C", "Cl", "F", "BrC")
+]
+
+
+@pytest.mark.parametrize("column", ["SMILES", "structure"])
+def test_molecules_are_recognised(tmp_path: Path, column: str) -> None:
+    pytest.importorskip("rdkit")
+    frame = pd.DataFrame({"mass": np.linspace(0, 1, N), column: MOLECULES})
+    frame.assign(toxic=np.arange(N) % 2).to_csv(tmp_path / "m.csv", index=False)
+    file = write_starter(tmp_path / "m.csv")
+    text = file.read_text()
+    assert "source: graphs\n  path: m.csv" in text
+    assert f"  smiles: {column}\n  target: toxic\n" in text
+    assert load_task(load_config(file)).kind == "graphs"
+    other = starter_yaml(tmp_path / "m.csv", label="mass")
+    assert f"  smiles: {column}\n  target: mass\n" in other
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["NO", "ON", "CON", "SOS"],  # words of letters that are atoms
+        ["C1", "C2", "N1", "B12"],  # codes: rings that are not closed
+        ["(C", "C)", "CC=", "[N"],
+        ["12", "(1)", "3-4", "5=5"],
+        ["CCO and CN", "C1CC1 x"],
+        [1.0, 2.0],
+    ],
+)
+def test_what_is_no_molecule(values: list[object]) -> None:
+    assert not is_smiles("code", values)
+    assert is_smiles("code", MOLECULES)
+
+
+def test_text_beside_other_columns_is_pointed_out(tmp_path: Path) -> None:
+    reviews = [f"film number {i} was {'good' if i % 2 else 'bad'} to see" for i in range(N)]
+    FRAME.assign(what=reviews, liked=np.arange(N) % 2).to_csv(tmp_path / "t.csv", index=False)
+    text = starter_yaml(tmp_path / "t.csv")
+    assert "source: table" in text
+    assert "  # what holds text: `source: text` with `features: what` reads it alone" in text
+    assert text.count("holds text") == 1
+
+
+def test_text_is_not_predicted_and_the_message_is_short(tmp_path: Path) -> None:
+    reviews = [f"film number {i} was good to see and I would go again" for i in range(N)]
+    FRAME.assign(what=reviews).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(ConfigError) as caught:
+        write_starter(tmp_path / "t.csv")
+    assert str(caught.value) == (
+        f"the column `what` of {tmp_path}/t.csv holds running text, which cannot be predicted\n"
+        "    choose what to predict with --label COLUMN"
+    )
+    names = [f"a long name that goes on and on, number {i}" for i in range(N)]
+    FRAME.assign(what=["x " * 60 + name for name in names]).to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "d.yaml").write_text("data: {path: t.csv, target: what}\n")
+    with pytest.raises(DataError) as failed:
+        load_task(load_config(tmp_path / "d.yaml"))
+    assert len(str(failed.value)) < 400
+
+
+def test_readings_are_series_where_their_labels_are_there(tmp_path: Path) -> None:
+    rows = [
+        (f"p{i}", t, channel, float(i % 4 + t))
+        for i in range(N)
+        for t in (0.0, 1.0)
+        for channel in ("hr", "bp")
+    ]
+    names = ["patient", "hours", "channel", "value"]
+    pd.DataFrame(rows, columns=names).to_csv(tmp_path / "s.csv", index=False)
+    with pytest.raises(ConfigError) as caught:
+        write_starter(tmp_path / "s.csv")
+    assert "looks like readings of series, one a row" in str(caught.value)
+    assert "one row a series (`patient` and what to predict)" in str(caught.value)
+    # A column that is named is predicted from the row, as in any table.
+    assert "source: table" in starter_yaml(tmp_path / "s.csv", label="value")
+    labels = pd.DataFrame({"patient": [f"p{i}" for i in range(N)], "died": np.arange(N) % 2})
+    labels.to_csv(tmp_path / "labels.csv", index=False)
+    (tmp_path / "sets").mkdir()
+    file = write_starter(tmp_path / "s.csv", out=tmp_path / "sets" / "s.yaml")
+    text = file.read_text()
+    assert "source: series\n  path: ../s.csv" in text.replace('"', "")
+    assert "  id: patient\n  time: hours\n" in text
+    assert "  target: died\n" in text
+    task = load_task(load_config(file))
+    assert (task.kind, task.outputs) == ("series", 2)

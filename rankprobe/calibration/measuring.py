@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from rankprobe.calibration.controls import ControlTask, plant_control
-from rankprobe.calibration.evidence_file import write_evidence
 from rankprobe.calibration.linear import STUDENT, Arrays, PlantedTask, closed_form, plant_linear
 from rankprobe.calibration.plan import FRESH, Planned, Role
 from rankprobe.calibration.reference import reference_points
 from rankprobe.calibration.teacher import TeacherTask, plant_teacher
 from rankprobe.errors import RankprobeError
+from rankprobe.evidence_file import write_evidence
 from rankprobe.records import Result
 from rankprobe.reporting.folder import write_whole
 

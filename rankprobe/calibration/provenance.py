@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rankprobe.calibration.evidence_file import load_facts
 from rankprobe.calibration.measuring import Job
 from rankprobe.calibration.plan import Planned
+from rankprobe.evidence_file import load_facts
 
 
 def provenance(tasks: Sequence[Planned], folder: Path) -> dict[str, str]:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from rankprobe.calibration.controls import ControlTask
-from rankprobe.calibration.evidence_file import first_repeats, load_evidence
 from rankprobe.calibration.linear import PlantedTask, margin, minimal_rank
 from rankprobe.calibration.measuring import Job
 from rankprobe.calibration.outcomes import Answer, Checked, Outcome
 from rankprobe.calibration.plan import CLEAR, TARGET, Planned
 from rankprobe.calibration.reference import ReferencePoint, load_reference
 from rankprobe.errors import TrainingError
+from rankprobe.evidence_file import first_repeats, load_evidence
 from rankprobe.records import MinimalRank, Point
 from rankprobe.statistics.evidence import Evidence
 from rankprobe.statistics.minimal_rank import find_minimal_rank

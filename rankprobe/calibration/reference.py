@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from rankprobe.calibration.evidence_file import damaged
+from rankprobe.evidence_file import damaged
 from rankprobe.statistics.evidence import Evidence, RankEvidence
 from rankprobe.statistics.metrics import METRICS
 

@@ -22,9 +22,10 @@ from rankprobe.data.examples import (
     Examples,
     Inputs,
     Rows,
+    Scaler,
     Scaling,
     numbers,
-    scaled,
+    scaling_words,
 )
 from rankprobe.data.names import missing_name, paths
 from rankprobe.errors import ConfigError, DataError, Problem
@@ -164,12 +165,15 @@ def _numeric(config: TaskConfig, x: NDArray[Any], name: str, holder: str) -> Map
     wanted: Scaling = "pixels" if pixels else "features"
     how = wanted if standardize is True or (pixels and standardize == "auto") else "none"
     inputs = numbers(x, name, holder)
+    fitted: dict[str, Any] = {"reads": "arrays", "name": name, "shape": list(x.shape[1:])}
 
     def encode(rows: Sequence[Rows]) -> Encoded:
-        parts, done = scaled([_flat(inputs[part]) for part in rows], how)
-        return parts, {name: f"{_shape(x)} {'pixels' if pixels else 'numbers'}, {done}"}
+        scaler = Scaler.fitted(_flat(inputs[rows[0]]), how)
+        fitted.update(scaler.plain())
+        done = f"{_shape(x)} {'pixels' if pixels else 'numbers'}, {scaling_words(scaler, how)}"
+        return [scaler(_flat(inputs[part])) for part in rows], {name: done}
 
-    return {"encode": encode}
+    return {"encode": encode, "form": lambda: {"fitted": fitted}}
 
 
 def _two_divisions(own: list[str], by: str, part: str, config: TaskConfig, holder: str) -> Problem:

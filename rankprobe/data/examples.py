@@ -61,6 +61,52 @@ class Examples:
     alike: NDArray[np.intp] | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Scaler:
+    """What is taken off inputs, and what they are multiplied by then.
+
+    Attributes:
+        mean: One number, or one a feature; ``None``: inputs stay as they are.
+        factor: Likewise.
+    """
+
+    mean: NDArray[np.float64] | None = None
+    factor: NDArray[np.float64] | None = None
+
+    @classmethod
+    def fitted(cls, inputs: Inputs, how: Scaling) -> Scaler:
+        """Mean 0 and standard deviation 1 over inputs (n, ...); see `scaled`."""
+        if how == "none":
+            return cls()
+        axis = 0 if how == "features" else None
+        mean = inputs.mean(axis=axis, dtype=np.float64)
+        deviation = inputs.std(axis=axis, dtype=np.float64)
+        # Rounding can leave a constant feature a deviation, far below what float32 can tell apart.
+        constant = deviation <= 1e-7 * np.abs(mean)
+        factor = np.where(constant, 0.0, 1.0 / np.where(constant, 1.0, deviation))
+        return cls(np.asarray(mean), factor)
+
+    def __call__(self, inputs: Inputs) -> Inputs:
+        """Inputs scaled, (n, ...) float32."""
+        if self.mean is None:
+            return inputs
+        scaled: Inputs = ((inputs - self.mean) * self.factor).astype(np.float32)
+        return scaled
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it."""
+        if self.mean is None or self.factor is None:
+            return {}
+        return {"mean": self.mean.tolist(), "factor": self.factor.tolist()}
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Scaler:
+        """What `plain` wrote."""
+        if "mean" not in plain:
+            return cls()
+        return cls(np.asarray(plain["mean"], float), np.asarray(plain["factor"], float))
+
+
 def scaled(parts: Sequence[Inputs], how: Scaling) -> tuple[list[Inputs], str]:
     """Inputs with mean 0 and standard deviation 1 over the first part, the training split.
 
@@ -72,18 +118,18 @@ def scaled(parts: Sequence[Inputs], how: Scaling) -> tuple[list[Inputs], str]:
     Returns:
         The scaled parts, and what was done in words.
     """
-    if how == "none":
-        return list(parts), "as they are"
-    axis = 0 if how == "features" else None
-    mean = parts[0].mean(axis=axis, dtype=np.float64)
-    deviation = parts[0].std(axis=axis, dtype=np.float64)
-    # Rounding can leave a constant feature a deviation, far below what float32 can tell apart.
-    constant = deviation <= 1e-7 * np.abs(mean)
-    factor = np.where(constant, 0.0, 1.0 / np.where(constant, 1.0, deviation))
-    result = [((part - mean) * factor).astype(np.float32) for part in parts]
+    scaler = Scaler.fitted(parts[0], how)
+    return [scaler(part) for part in parts], scaling_words(scaler, how)
+
+
+def scaling_words(scaler: Scaler, how: Scaling) -> str:
+    """What a scaler does, for people."""
+    if scaler.mean is None or scaler.factor is None:
+        return "as they are"
     if how == "features":
-        return result, "each feature to mean 0 and standard deviation 1 in training"
-    return result, f"mean {float(mean):.6g} taken off, divided by {float(deviation):.6g}"
+        return "each feature to mean 0 and standard deviation 1 in training"
+    deviation = 1.0 / float(scaler.factor) if scaler.factor else 0.0
+    return f"mean {float(scaler.mean):.6g} taken off, divided by {deviation:.6g}"
 
 
 def numbers(values: NDArray[Any], name: str, holder: str) -> Inputs:

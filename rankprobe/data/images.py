@@ -122,7 +122,7 @@ def _from_folders(config: TaskConfig, path: Path) -> Examples:
     labels, fixed = [], []
     for folder, part in splits.items() if divided else [(path, None)]:
         for label in _folders(folder):
-            pictures = sorted(_pictures(label))
+            pictures = sorted(picture_files(label))
             if not pictures:
                 raise DataError(f"the folder {label} holds no pictures; fill or remove it")
             stored += [(str(picture), picture) for picture in pictures]
@@ -150,7 +150,7 @@ def _folders(path: Path) -> list[Path]:
     return folders
 
 
-def _pictures(folder: Path) -> Iterator[Path]:
+def picture_files(folder: Path) -> Iterator[Path]:
     """Every picture in a folder and the folders in it."""
     for path in folder.rglob("*"):
         hidden = path.name.startswith(".") or path.name.lower() in _IGNORED

@@ -51,15 +51,31 @@ def picture_fields(data: DataConfig, x: NDArray[Any], name: str, holder: str) ->
     Raises:
         DataError: The array holds no pictures.
     """
-    pictures = _resized(_planes(x, name, holder), data)
+    pictures = brought_to_form(x, name, holder, data)
     prints = np.array(
         [hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() for row in pictures]
     )
+    fitted: dict[str, Any] = {
+        "reads": "pictures",
+        "name": name,
+        "shape": list(pictures.shape[1:]),
+        "size": data.size,
+        "grey": pictures.shape[1] == 1,
+    }
     return {
-        "encode": partial(_encoded, pictures, name, data.standardize is not False),
-        "form": partial(dict, augment=data.augment),
+        "encode": partial(_encoded, pictures, name, data.standardize is not False, fitted),
+        "form": lambda: {"augment": data.augment, "fitted": fitted},
         "fingerprints": prints,
     }
+
+
+def brought_to_form(x: NDArray[Any], name: str, holder: str, data: DataConfig) -> Pictures:
+    """Arrays of pictures of any layout in the size and the colours that are asked for.
+
+    Raises:
+        DataError: The array holds no pictures.
+    """
+    return _resized(_planes(x, name, holder), data)
 
 
 def decoded(stored: Sequence[tuple[str, Stored]], data: DataConfig) -> Pictures:
@@ -211,14 +227,20 @@ def _resized(pictures: Pictures, data: DataConfig) -> Pictures:
     return np.stack(result)
 
 
-def _encoded(pictures: Pictures, name: str, standardize: bool, rows: Sequence[Rows]) -> Encoded:
+def _encoded(
+    pictures: Pictures,
+    name: str,
+    standardize: bool,
+    fitted: dict[str, Any],
+    rows: Sequence[Rows],
+) -> Encoded:
     """Inputs of mean 0 and deviation 1 in each channel over the training pictures.
 
     A pixel has one of 256 values, so a count of each gives mean and deviation exactly, and a
     table of what becomes of each gives the inputs.
     """
     values = np.arange(256.0)
-    tables, words = [], []
+    words, scales = [], []
     for channel in range(pictures.shape[1]):
         counts = sum(
             np.bincount(pictures[chunk, channel].ravel(), minlength=256)
@@ -226,19 +248,35 @@ def _encoded(pictures: Pictures, name: str, standardize: bool, rows: Sequence[Ro
         )
         mean = float(values @ counts / np.sum(counts))
         deviation = float(np.sqrt((values - mean) ** 2 @ counts / np.sum(counts)))
-        scaled = (values - mean) / deviation if deviation else np.zeros(256)
-        tables.append((scaled if standardize else values).astype(np.float32))
+        scales.append([mean, deviation])
         words.append(f"mean {mean:.6g} taken off, divided by {deviation:.6g}")
-    parts = []
-    for part in rows:
-        inputs = np.empty((len(part), *pictures.shape[1:]), dtype=np.float32)
-        for chunk, target in zip(_chunks(part), _chunks(inputs), strict=True):
-            for channel, table in enumerate(tables):
-                target[:, channel] = table[pictures[chunk, channel]]
-        parts.append(inputs)
+    fitted["scales"] = scales if standardize else None
+    parts = [scaled_pictures(pictures, part, fitted["scales"]) for part in rows]
     size = " x ".join(str(length) for length in pictures.shape[1:])
     done = f"channel by channel: {'; '.join(words)}" if len(words) > 1 else words[0]
     return parts, {name: f"{size} pixels, {done if standardize else 'as they are'}"}
+
+
+def scaled_pictures(
+    pictures: Pictures, rows: Rows, scales: Sequence[Sequence[float]] | None
+) -> NDArray[np.float32]:
+    """Inputs (rows, channels, height, width) of some pictures.
+
+    Args:
+        pictures: (n, channels, height, width).
+        rows: Which of them.
+        scales: Mean and deviation of each channel; ``None``: pixels stay as they are.
+    """
+    values = np.arange(256.0)
+    tables = []
+    for mean, deviation in scales or [(0.0, 1.0)] * pictures.shape[1]:
+        table = (values - mean) / deviation if deviation else np.zeros(256)
+        tables.append(table.astype(np.float32))
+    inputs = np.empty((len(rows), *pictures.shape[1:]), dtype=np.float32)
+    for chunk, target in zip(_chunks(rows), _chunks(inputs), strict=True):
+        for channel, table in enumerate(tables):
+            target[:, channel] = table[pictures[chunk, channel]]
+    return inputs
 
 
 def _chunks(array: NDArray[Any]) -> list[NDArray[Any]]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankprobe.config import TaskConfig
-from rankprobe.data.examples import FREE, Encoded, Examples, Rows, Scaling, scaled
+from rankprobe.data.examples import FREE, Encoded, Examples, Rows, Scaler, Scaling, scaling_words
 from rankprobe.errors import DataError
 
 
@@ -37,17 +37,22 @@ def read_bundled(config: TaskConfig) -> Examples:
     scaling: Scaling = "pixels" if name == "digits" else "features"
     how: Scaling = scaling if config.data.standardize is not False else "none"
     inputs = bunch.data.astype(np.float32)
+    fitted: dict[str, Any] = {"reads": "arrays", "name": "x", "shape": [inputs.shape[1]]}
     return Examples(
         holder=name,
         target="target",
         y=y,
         fixed=np.full(len(y), FREE, dtype=np.int8),
         by=None,
-        encode=partial(_encoded, inputs, how),
+        encode=partial(_encoded, inputs, how, fitted),
+        form=lambda: {"fitted": fitted},
     )
 
 
-def _encoded(inputs: NDArray[np.float32], how: Scaling, rows: Sequence[Rows]) -> Encoded:
-    parts, done = scaled([inputs[part] for part in rows], how)
-    described: dict[str, Any] = {"features": f"{inputs.shape[1]} numbers, {done}"}
-    return parts, described
+def _encoded(
+    inputs: NDArray[np.float32], how: Scaling, fitted: dict[str, Any], rows: Sequence[Rows]
+) -> Encoded:
+    scaler = Scaler.fitted(inputs[rows[0]], how)
+    fitted.update(scaler.plain())
+    done = f"{inputs.shape[1]} numbers, {scaling_words(scaler, how)}"
+    return [scaler(inputs[part]) for part in rows], {"features": done}

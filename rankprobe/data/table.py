@@ -21,13 +21,15 @@ from numpy.typing import NDArray
 from rankprobe.config import TaskConfig
 from rankprobe.config_data import DataConfig
 from rankprobe.config_sources import table_suffix
-from rankprobe.data.examples import FREE, Encoded, Examples, Inputs, Rows, scaled
+from rankprobe.data.examples import FREE, Encoded, Examples, Inputs, Rows, Scaler
+from rankprobe.data.fitted_table import described_table
 from rankprobe.data.names import paths
 from rankprobe.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_TRIED = 1000  # rows that written-down preprocessing is tried on
 EXTRA = "reading tables needs more packages: pip install 'rankprobe[table]'"
 
 
@@ -48,18 +50,20 @@ def read_table(config: TaskConfig) -> Examples:
         raise DataError(f"{path.name} has no columns beside the target")
     columns = [target_column(frame[name], name, config, path.name) for name in targets]
     standardize = data.standardize is not False
+    fitted: dict[str, Any] = {}
     return Examples(
         holder=path.name,
         target=", ".join(targets),
         y=columns[0] if len(columns) == 1 else np.stack(columns, axis=1),
         fixed=np.full(len(frame), FREE, dtype=np.int8),
         by=divider(frame[by], by, path.name, in_time=bool(split.time)) if by else None,
-        encode=partial(_encoded, features, standardize, path.name),
+        encode=partial(_encoded, features, standardize, path.name, fitted),
+        form=lambda: {"fitted": fitted},
     )
 
 
-def read_frame(path: Path) -> pd.DataFrame:
-    """The whole table, its columns named as in the file.
+def read_frame(path: Path, *, alone: bool = False) -> pd.DataFrame:
+    """The whole table, its columns named as in the file; a single one only where it is ``alone``.
 
     Raises:
         DataError: The file cannot be read, or its columns cannot be told apart.
@@ -83,7 +87,7 @@ def read_frame(path: Path) -> pd.DataFrame:
         raise DataError(f"{path} has two columns named `{twice[0]}`; rename one of them")
     if not names:
         raise DataError(f"{path} is empty")
-    if len(names) < 2:
+    if len(names) < 2 and not alone:
         raise DataError(
             f"{path} has one column only, `{names[0]}`; columns are separated by commas in .csv "
             "and by tabs in .tsv, and a target needs a feature beside it"
@@ -231,7 +235,11 @@ def divider(column: pd.Series[Any], name: str, holder: str, *, in_time: bool) ->
 
 
 def _encoded(
-    features: pd.DataFrame, standardize: bool, holder: str, rows: Sequence[Rows]
+    features: pd.DataFrame,
+    standardize: bool,
+    holder: str,
+    fitted: dict[str, Any],
+    rows: Sequence[Rows],
 ) -> Encoded:
     """Vectorise, fill in what is missing and mark it, standardise: all fitted on training."""
     try:
@@ -259,8 +267,10 @@ def _encoded(
         _check_infinite(vectors, rows, vectorizer.all_outputs_, holder)
         imputer.fit(vectors[0])
         filled = [imputer.transform(part).astype(np.float32) for part in vectors]
-    parts, _ = scaled(filled, "features" if standardize else "none")
-    return parts, _described(vectorizer, features, standardize)
+        scaler = Scaler.fitted(filled[0], "features" if standardize else "none")
+        tried = features.iloc[rows[-1][:_TRIED]], vectors[-1][:_TRIED]
+        fitted.update(described_table(vectorizer, imputer, scaler, *tried))
+    return [scaler(part) for part in filled], _described(vectorizer, features, standardize)
 
 
 def _check_infinite(

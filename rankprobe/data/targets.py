@@ -12,6 +12,8 @@ from rankprobe.data.examples import numbers
 from rankprobe.data.task import Objective
 from rankprobe.errors import DataError
 
+_NAME = 24  # characters of a class's name in a message
+
 
 @dataclass(frozen=True, eq=False)
 class Target:
@@ -138,6 +140,10 @@ def _labels(y: NDArray[Any], name: str, holder: str, what: str) -> NDArray[Any]:
     return y.astype(np.int64)
 
 
+def _short(name: str) -> str:
+    return name if len(name) <= _NAME else f"{name[: _NAME - 3]}..."
+
+
 def _check_classes(
     classes: NDArray[Any], counts: NDArray[np.intp], what: str, *, inferred: bool
 ) -> None:
@@ -148,7 +154,7 @@ def _check_classes(
     single = classes[counts == 1]
     if len(single) == 0:
         return
-    shown = ", ".join(repr(str(name)) for name in single[:3])
+    shown = ", ".join(repr(_short(str(name))) for name in single[:3])
     more = f" and {len(single) - 3} more" if len(single) > 3 else ""
     advice = "; if it is a quantity, write `objective: regression`" if inferred else ""
     raise DataError(

@@ -80,6 +80,8 @@ class Task:
         context: Arrays that all examples share, such as a graph.
         augment: What is done to a batch of pictures while training.
         environment: Where a policy is rolled out, for the metric ``episode_return``.
+        fitted: Preprocessing as JSON, by which new data become inputs; see
+            `rankprobe.data.fitted`. ``None`` where it cannot be written so.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Task:
     context: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     augment: str = "none"
     environment: Environment | None = None
+    fitted: Mapping[str, Any] | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from rankprobe.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from tokenizers import Tokenizer
 
 LENGTH = 256  # tokens kept where `data.length` says nothing
 USUAL = ("text", "review", "sentence", "content", "document", "body", "abstract", "comment")
@@ -50,7 +51,7 @@ def read_text(config: TaskConfig) -> Examples:
         raise DataError(
             f"text has one target, not {len(targets)}; name one of {', '.join(targets)}"
         )
-    joined = zip(*(_texts(frame[name], name, path.name) for name in columns), strict=True)
+    joined = zip(*(column_texts(frame[name], name, path.name) for name in columns), strict=True)
     texts = ["\n".join(parts) for parts in joined]
     return Examples(
         holder=path.name,
@@ -58,30 +59,35 @@ def read_text(config: TaskConfig) -> Examples:
         y=target_column(frame[target], target, config, path.name),
         fixed=np.full(len(frame), FREE, dtype=np.int8),
         by=divider_of(frame, config, path.name),
-        **text_fields(config, texts, ", ".join(columns)),
+        **text_fields(config, texts, ", ".join(columns), columns),
     )
 
 
-def text_fields(config: TaskConfig, texts: Sequence[str], name: str) -> Mapping[str, Any]:
+def text_fields(
+    config: TaskConfig, texts: Sequence[str], name: str, columns: Sequence[str] | None = None
+) -> Mapping[str, Any]:
     """How texts become inputs (n, length) of token ids: the fields of `Examples`.
 
     Args:
         config: Says the length, and which tokenizer.
         texts: One an example.
         name: Name of the column, for people.
+        columns: Columns that are joined to a text; that of the name unless given.
     """
     sizes: dict[str, int] = {}
+    fitted: dict[str, Any] = {"reads": "text", "columns": list(columns or [name])}
     alike = copies(texts)
 
     def encode(rows: Sequence[Rows]) -> Encoded:
-        parts, vocabulary, words = _encoded(config, texts, rows)
+        parts, vocabulary, words, made = _encoded(config, texts, rows)
         sizes["vocabulary"] = vocabulary
+        fitted.update(made)
         return parts, {name: words}
 
     return {
         "encode": encode,
         "kind": "tokens",
-        "form": lambda: {"sizes": sizes},
+        "form": lambda: {"sizes": sizes, "fitted": fitted},
         "fingerprints": alike,
         "alike": alike,
     }
@@ -96,32 +102,44 @@ def copies(texts: Sequence[str]) -> NDArray[np.intp]:
 
 def _encoded(
     config: TaskConfig, texts: Sequence[str], rows: Sequence[Rows]
-) -> tuple[list[NDArray[np.int64]], int, str]:
-    """Ids of each split, size of the vocabulary, and what was done in words."""
+) -> tuple[list[NDArray[np.int64]], int, str, dict[str, Any]]:
+    """Ids of each split, size of the vocabulary, what was done in words, and as JSON."""
     assert config.data is not None
     train = [texts[row] for row in rows[0]]
     tokenizer, how = made_tokenizer(config, train)
     longest = config.data.length or LENGTH
-    unknown = tokenizer.token_to_id("[UNK]") or tokenizer.token_to_id("<unk>") or 1
-    padding = padding_of(tokenizer) or 0
     ids, cut = [], []
     for part in rows:
-        done = list(encoded(tokenizer, [texts[row] for row in part], length=longest, special=True))
-        kept = [row if len(row) else np.array([unknown]) for row, _ in done]
-        ids.append([_exchanged(row, padding) for row in kept])
-        cut.append(np.mean([was_cut for _, was_cut in done]))
+        some, were_cut = token_ids(tokenizer, [texts[row] for row in part], longest)
+        ids.append(some)
+        cut.append(np.mean(were_cut))
     width = max(map(len, ids[0]))  # shorter than asked where all training texts are
-    parts = []
-    for some in ids:
-        padded = np.zeros((len(some), width), dtype=np.int64)
-        for row, values in zip(padded, some, strict=True):
-            row[: min(len(values), width)] = values[:width]
-        parts.append(padded)
+    parts = [padded(some, width) for some in ids]
     words = (
         f"{how}; the first {width} tokens, {cut[0]:.0%} of training texts and {cut[2]:.0%} of test "
         "texts have more"
     )
-    return parts, vocabulary_size(tokenizer), words
+    made = {"tokenizer": tokenizer.to_str(), "longest": longest, "width": width}
+    return parts, vocabulary_size(tokenizer), words, made
+
+
+def token_ids(
+    tokenizer: Tokenizer, texts: Sequence[str], longest: int
+) -> tuple[list[NDArray[Any]], list[bool]]:
+    """Ids of every text as networks here read them, and whether it was cut."""
+    unknown = tokenizer.token_to_id("[UNK]") or tokenizer.token_to_id("<unk>") or 1
+    padding = padding_of(tokenizer) or 0
+    done = list(encoded(tokenizer, texts, length=longest, special=True))
+    kept = [row if len(row) else np.array([unknown]) for row, _ in done]
+    return [_exchanged(row, padding) for row in kept], [was_cut for _, was_cut in done]
+
+
+def padded(ids: Sequence[NDArray[Any]], width: int) -> NDArray[np.int64]:
+    """Ids as rows of one width, with 0 behind them."""
+    rows = np.zeros((len(ids), width), dtype=np.int64)
+    for row, values in zip(rows, ids, strict=True):
+        row[: min(len(values), width)] = values[:width]
+    return rows
 
 
 def _exchanged(ids: NDArray[Any], padding: int) -> NDArray[Any]:
@@ -146,7 +164,12 @@ def _text_column(frame: pd.DataFrame, roles: set[str | None], holder: str) -> st
     return max(able, key=lambda name: float(frame[name].str.len().mean()))
 
 
-def _texts(column: pd.Series[Any], name: str, holder: str) -> list[str]:
+def column_texts(column: pd.Series[Any], name: str, holder: str) -> list[str]:
+    """The texts of a column.
+
+    Raises:
+        DataError: It holds something else, or nothing, in some row.
+    """
     texts = column.tolist()
     for row, text in enumerate(texts):
         if not isinstance(text, str):

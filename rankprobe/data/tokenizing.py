@@ -97,6 +97,26 @@ def _loaded(path: Path, *, pads: bool) -> Tokenizer:
     return tokenizer
 
 
+def read_tokenizer(text: str) -> Tokenizer:
+    """A tokenizer from its JSON, as `made_tokenizer` gives it.
+
+    Raises:
+        DataError: It is none, or `tokenizers` is missing.
+    """
+    try:
+        from tokenizers import Tokenizer
+    except ImportError:
+        raise DataError(EXTRA) from None
+    try:
+        tokenizer = Tokenizer.from_str(text)
+    except Exception as error:  # `tokenizers` raises nothing narrower
+        raise DataError(f"the tokenizer cannot be read: {error}") from None
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    tokenizer.encode_special_tokens = True
+    return tokenizer
+
+
 def padding_of(tokenizer: Tokenizer) -> int | None:
     """The id that a tokenizer pads with, which changes places with 0; ``None`` without one."""
     if "pad" in str(tokenizer.id_to_token(0)).lower():

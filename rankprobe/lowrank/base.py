@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rankprobe.lowrank.adapter import Adapter, uniform
+from rankprobe.lowrank.frozen import FrozenTensor
 from rankprobe.lowrank.scaffold import Scaffold
 
 
@@ -26,7 +27,7 @@ class Given:
     bias: Tensor | None = None
 
 
-class LowRankLayer(nn.Module):
+class LowRankLayer(FrozenTensor):
     """A frozen tensor W, (d_out, ...), whose axes but the first are its fan-in, with an adapter.
 
     As a matrix, (d_out, fan-in), it is ``beta * W + scaling * B A``: A (r, ...) Kaiming-uniform
@@ -45,7 +46,6 @@ class LowRankLayer(nn.Module):
             starts, and is kept where none is trained.
     """
 
-    weight: Tensor
     scaling: Tensor
     offset: Tensor | None
 
@@ -66,21 +66,24 @@ class LowRankLayer(nn.Module):
         d_out, fan_in = shape[0], math.prod(shape[1:])
         self.largest_rank = min(d_out, fan_in)
         rank = min(rank, self.largest_rank)
-        weight = torch.from_numpy(scaffold.weight(name, shape)) if given is None else given.weight
-        self.register_buffer("weight", weight)
         # Of one type with the frozen matrix, whatever torch's default type is.
-        self.register_buffer("scaling", weight.new_tensor(adapter.factor(rank)))
-        self.A = nn.Parameter(weight.new_zeros(rank, *shape[1:]))
-        self.B = nn.Parameter(weight.new_zeros(d_out, rank))
-        self.beta = nn.Parameter(weight.new_ones(()), requires_grad=beta)
-        start = weight.new_zeros(d_out) if given is None or given.bias is None else given.bias
+        like = torch.empty(0, dtype=torch.float32) if given is None else given.weight
+        self.register_buffer("scaling", like.new_tensor(adapter.factor(rank)))
+        if given is None:
+            self.hold_random(name, shape, scaffold)
+        else:
+            self.hold(given.weight)
+        self.A = nn.Parameter(like.new_zeros(rank, *shape[1:]))
+        self.B = nn.Parameter(like.new_zeros(d_out, rank))
+        self.beta = nn.Parameter(like.new_ones(()), requires_grad=beta)
+        start = like.new_zeros(d_out) if given is None or given.bias is None else given.bias
         self.bias = nn.Parameter(start.clone()) if bias else None
         self.offset = None
         if given is not None and given.bias is not None and not bias:
             del self.offset
             self.register_buffer("offset", given.bias)
-        self.magnitude = nn.Parameter(self.row_norms(weight)) if adapter.dora else None
-        self.norm = self.make_norm(d_out, weight.dtype) if adapter.layer_norm else None
+        self.magnitude = nn.Parameter(self.row_norms(self.weight)) if adapter.dora else None
+        self.norm = self.make_norm(d_out, like.dtype) if adapter.layer_norm else None
         # The merged tensor, where a cohort has made those of all its members at once.
         self.whole: Tensor | None = None
 
@@ -109,7 +112,7 @@ class LowRankLayer(nn.Module):
 
     def merged(self) -> Tensor:
         """The dense tensor beta W + scaling B A, of the shape of W."""
-        low_rank = (self.B @ self.A.flatten(1)).view_as(self.weight)
+        low_rank = (self.B @ self.A.flatten(1)).view(self.shape)
         return self.beta * self.weight + self.scaling * low_rank
 
     def merged_of(self, A: Tensor, B: Tensor, beta: Tensor, scaling: Tensor) -> Tensor:
@@ -123,7 +126,7 @@ class LowRankLayer(nn.Module):
         """
         frozen = beta.view(-1, 1, 1) * self.weight.flatten(1)
         merged = torch.baddbmm(frozen, scaling.view(-1, 1, 1) * B, A.flatten(2))
-        return merged.view(len(merged), *self.weight.shape)
+        return merged.view(len(merged), *self.shape)
 
     def initial(self, rank: int, *, seed: int, repeat: int) -> dict[str, Tensor]:
         """Initial A and B of a member, at its true rank, whatever the rank of this layer.

@@ -32,6 +32,8 @@ class LowRankEmbedding(LowRankLayer):
     Shapes: (...) whole numbers to (..., width).
     """
 
+    packs = False  # a look-up needs few rows of a table, and the padding entry's has no code
+
     def __init__(
         self,
         name: str,

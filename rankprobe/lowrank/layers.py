@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -68,14 +70,14 @@ class LowRankLinear(LowRankLayer):
     @property
     def small(self) -> bool:
         """Whether a cohort had better make the merged matrices than multiply factor by factor."""
-        return self.magnitude is None and self.weight.numel() <= SMALL_LAYER
+        return self.magnitude is None and math.prod(self.shape) <= SMALL_LAYER
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs, (batch, ..., d_out), of inputs, (batch, ..., d_in)."""
         if self.whole is not None:
             h = F.linear(x, self.whole)
         elif self.magnitude is None:
-            h = low_rank_product(x, self.weight, self.A, self.B, self.beta, self.scaling)
+            h = low_rank_product(x, self.frozen, self.A, self.B, self.beta, self.scaling)
         else:
             merged = self.merged()
             h = F.linear(x, merged) * (self.magnitude / merged.norm(dim=1))

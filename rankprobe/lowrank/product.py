@@ -14,11 +14,14 @@ happen in place.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+Weight = Tensor | Callable[[], Tensor]
 
 
 def plain_product(
@@ -41,9 +44,18 @@ def plain_product(
 
 
 def low_rank_product(
-    x: Tensor, weight: Tensor, A: Tensor, B: Tensor, beta: Tensor, scaling: Tensor
+    x: Tensor,
+    weight: Weight,
+    A: Tensor,
+    B: Tensor,
+    beta: Tensor,
+    scaling: Tensor,
 ) -> Tensor:
-    """`plain_product`, fast under `torch.func.vmap` over members; same arguments."""
+    """`plain_product`, fast under `torch.func.vmap` over members; same arguments.
+
+    W may also be a function that makes it: it is called forwards and again backwards, and what it
+    gives is not kept between.
+    """
     product: Tensor = _Product.apply(x, weight, A, B, beta, scaling)  # type: ignore[no-untyped-call]
     return product
 
@@ -52,26 +64,27 @@ class _Product(torch.autograd.Function):
     """One member; under vmap, hands the whole cohort to `_CohortProduct`."""
 
     @staticmethod
-    def forward(*inputs: Tensor) -> Tensor:
-        return plain_product(*inputs)
+    def forward(x: Tensor, weight: Weight, *others: Tensor) -> Tensor:
+        return plain_product(x, _dense(weight), *others)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], _output: Tensor) -> None:
+        x, weight, *others = inputs
+        _keep(ctx, weight, x, *others)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, A, B, beta, scaling = ctx.saved_tensors
+        weight, x, A, B, beta, scaling = _kept(ctx)
         g, rows = gradient.flatten(0, -2), x.flatten(0, -2)
         inner = rows @ A.t()
         g_inner = (g @ B) * scaling
-        through = g @ weight
+        through = g @ _dense(weight)
         g_beta = (through * rows).sum()
         g_x = torch.addmm(through * beta, g_inner, A).view_as(x)
         return g_x, None, g_inner.t() @ rows, (g.t() @ inner) * scaling, g_beta, None
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Tensor, int]:
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Tensor, int]:
         x, weight, A, B, beta, scaling = inputs
         if in_dims[1] is not None:
             raise RuntimeError("members of a cohort share one frozen matrix")
@@ -101,16 +114,16 @@ class _CohortProduct(torch.autograd.Function):
         ctx: Any,
         x: Tensor,
         shared: bool,
-        weight: Tensor,
+        weight: Weight,
         A: Tensor,
         B: Tensor,
         beta: Tensor,
         scaling: Tensor,
     ) -> Tensor:
         members, rank, d_in = A.shape
-        d_out = weight.shape[0]
+        d_out = B.shape[1]
         per_member = (members, 1, 1)
-        frozen = F.linear(x, weight)
+        frozen = F.linear(x, _dense(weight))
         if shared:
             rows = x.reshape(-1, d_in)
             output = frozen * beta.view(members, *(1 for _ in frozen.shape))
@@ -123,16 +136,16 @@ class _CohortProduct(torch.autograd.Function):
         # Through a view, so that what is returned is no view and may be written over.
         output.view(members, -1, d_out).baddbmm_(inner, B.transpose(1, 2))
         # Only a shared input keeps W x: it is small, and no input gradient tells beta's there.
-        ctx.save_for_backward(x, weight, A, B, beta, scaling, inner, frozen if shared else None)
+        _keep(ctx, weight, x, A, B, beta, scaling, inner, frozen if shared else None)
         ctx.shared = shared
         return output
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, A, B, beta, scaling, inner, frozen = ctx.saved_tensors
+        weight, x, A, B, beta, scaling, inner, frozen = _kept(ctx)
         members, rank, d_in = A.shape
         per_member = (members, 1, 1)
-        g = gradient.reshape(members, -1, weight.shape[0])
+        g = gradient.reshape(members, -1, B.shape[1])
         g_inner = torch.bmm(g, B).mul_(scaling.view(per_member))
         g_B = torch.bmm(g.transpose(1, 2), inner)
         g_x = None
@@ -142,13 +155,29 @@ class _CohortProduct(torch.autograd.Function):
             g_A = (flat.t() @ rows).view(members, rank, d_in)
             g_beta = g.reshape(members, -1) @ frozen.reshape(-1)
             if ctx.needs_input_grad[0]:
-                through = torch.einsum("mbo,m->bo", g, beta) @ weight
+                through = torch.einsum("mbo,m->bo", g, beta) @ _dense(weight)
                 g_x = torch.addmm(through, flat, A.reshape(-1, d_in)).view_as(x)
         else:
             rows = x.reshape(members, -1, d_in)
             g_A = torch.bmm(g_inner.transpose(1, 2), rows)
-            through = (g.flatten(0, 1) @ weight).view(members, -1, d_in)
+            through = (g.flatten(0, 1) @ _dense(weight)).view(members, -1, d_in)
             g_beta = torch.bmm(through.view(members, 1, -1), rows.reshape(members, -1, 1))
             g_beta = g_beta.view(members)
             g_x = through.mul_(beta.view(per_member)).baddbmm_(g_inner, A).view_as(x)
         return g_x, None, None, g_A, g_B, g_beta, None
+
+
+def _dense(weight: Weight) -> Tensor:
+    return weight if isinstance(weight, Tensor) else weight()
+
+
+def _keep(ctx: Any, weight: Weight, *tensors: Tensor | None) -> None:
+    """Keep W as it was given, and tensors, for backward."""
+    ctx.makes_weight = None if isinstance(weight, Tensor) else weight
+    ctx.save_for_backward(weight if isinstance(weight, Tensor) else None, *tensors)
+
+
+def _kept(ctx: Any) -> tuple[Any, ...]:
+    """What `_keep` was given."""
+    weight, *tensors = ctx.saved_tensors
+    return (ctx.makes_weight or weight, *tensors)

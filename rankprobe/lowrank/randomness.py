@@ -16,10 +16,20 @@ Key = list[str | int | list[int]]
 Words = NDArray[np.uint16]
 
 
-def random_words(key: Key, count: int) -> Words:
-    """``count`` random 16-bit words, in the little-endian order of Philox's raw output."""
-    raw = _philox(key).random_raw(-(-count // 4))
-    return np.asarray(raw, dtype="<u8").view("<u2")[:count]
+# Words that one step of Philox's counter gives: four numbers of 64 bits.
+_BLOCK = 16
+
+
+def random_words(key: Key, count: int, start: int = 0) -> Words:
+    """``count`` random 16-bit words, in the little-endian order of Philox's raw output.
+
+    Those from ``start`` on are reached without making the ones before.
+    """
+    generator, skipped = _philox(key), start % _BLOCK
+    if start >= _BLOCK:
+        generator.advance(start // _BLOCK)
+    raw = generator.random_raw(-(-(skipped + count) // 4))
+    return np.asarray(raw, dtype="<u8").view("<u2")[skipped : skipped + count]
 
 
 def permutation(key: Key, n: int) -> NDArray[np.int64]:

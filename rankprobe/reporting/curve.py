@@ -11,28 +11,25 @@ from matplotlib.text import Text
 from matplotlib.transforms import ScaledTranslation
 
 from rankprobe.records import Baseline, Point, Result
+from rankprobe.reporting.marking import mark_rank, place_words
 from rankprobe.reporting.placing import (
     STRIP,
     EdgeLabel,
     add_edge_labels,
     add_title,
-    at_height,
     data_limits,
     fill_title,
     finite,
     keep_above,
     label_ranks,
-    pixels,
     set_metric_axis,
     set_rank_axis,
     spread_edge_labels,
-    text_size,
 )
 from rankprobe.reporting.style import (
     BLUE,
     GREY,
     INK,
-    NORMAL,
     VERMILLION,
     new_axes,
     printable,
@@ -49,8 +46,6 @@ from rankprobe.reporting.wording import (
     target_words,
 )
 
-_ROW = 0.5 * STRIP  # height of the minimal rank's mark, as a share of the axes
-_AIR = 7.0  # points between the mark and its words
 _FAINT: dict[str, Any] = {
     "linestyle": "none",
     "marker": "o",
@@ -85,13 +80,16 @@ def plot_curve(result: Result, *, ax: Axes | None = None) -> Axes:
         _draw_points(ax, result)
         _draw_fit(ax, result)
         labels = add_edge_labels(ax, _edge_labels(result))
-        words = _draw_minimal_rank(ax, result)
+        minimal = result.minimal_rank
+        ends = (minimal.low, minimal.high)
+        words = mark_rank(ax, minimal.value, *ends, height=target_score(result))
         title = _draw_heading(ax)
         settle(ax, freeze=own)
         fill_title(title, printable(result.task.name))
         spread_edge_labels(ax, labels)
         label_ranks(ax, [p.rank for p in result.points], _named_ranks(result))
-        _place_words(ax, result, words)
+        bracketed = minimal.value is not None
+        place_words(ax, words, figure_words(result), *ends, bracketed=bracketed)
     return ax
 
 
@@ -184,66 +182,6 @@ def _draw_points(ax: Axes, result: Result) -> None:
         label=f"mean, {percent(result.minimal_rank.confidence)} interval",
     )
     keep_above(ax, STRIP, *bars[1], *bars[2])
-
-
-def _draw_minimal_rank(ax: Axes, result: Result) -> Text:
-    """Mark the answer in the strip below the data; returns its words, placed later."""
-    minimal, row = result.minimal_rank, at_height(ax)
-    style: dict[str, Any] = {"transform": row, "color": VERMILLION, "zorder": 4.0}
-    extent = _extent(ax, result)
-    if extent is not None:
-        ax.plot(extent, [_ROW, _ROW], linewidth=2.0, solid_capstyle="butt", **style)
-        for end, limit, marker in zip(extent, (minimal.low, minimal.high), "<>", strict=True):
-            ax.plot(
-                [end],
-                [_ROW],
-                linestyle="none",
-                marker="|" if limit is not None else marker,
-                markersize=7,
-                markeredgewidth=1.6 if limit is not None else 0.0,
-                clip_on=False,
-                **style,
-            )
-    if minimal.value is not None:
-        low, high = ax.get_ylim()
-        height = (target_score(result) - low) / (high - low)
-        ax.plot([minimal.value] * 2, [_ROW, height], linewidth=0.9, linestyle=":", **style)
-        ax.plot([minimal.value], [_ROW], marker="D", markersize=6.5, **style)
-    return ax.text(0, 0, "", fontsize=NORMAL, fontweight="bold", va="center", zorder=5)
-
-
-def _extent(ax: Axes, result: Result) -> tuple[float, float] | None:
-    """The interval of the minimal rank; an open side runs to the edge of the axes."""
-    minimal = result.minimal_rank
-    if minimal.low is None and minimal.high is None:
-        return None
-    left, right = ax.get_xlim()
-    return (
-        left if minimal.low is None else min(max(left, minimal.low), right),
-        right if minimal.high is None else max(min(right, minimal.high), left),
-    )
-
-
-def _place_words(ax: Axes, result: Result, words: Text) -> None:
-    """Write the answer right of its mark, else left of it, else above it."""
-    frame = ax.get_window_extent()
-    lines = figure_words(result)
-    width = text_size(ax, "\n".join(lines), NORMAL, "bold")[0]
-    air = pixels(ax, _AIR)
-    extent = _extent(ax, result) or (ax.get_xlim()[0],) * 2
-    start, end = (float(ax.transData.transform((x, 1.0))[0]) for x in extent)
-    if end + air + width <= frame.x1:
-        left, height, text = end + air, _ROW, "\n".join(lines)
-    elif start - air - width >= frame.x0:
-        left, height, text = start - air - width, _ROW, "\n".join(lines)
-    else:
-        text = f"{lines[0]} ({lines[1]})" if result.minimal_rank.value else " ".join(lines)
-        room = frame.x1 - text_size(ax, text, NORMAL, "bold")[0]
-        left, height = max(frame.x0, min((start + end) / 2, room)), 0.84 * STRIP
-        words.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.0})
-    words.set_text(text)
-    words.set_transform(ax.transAxes)
-    words.set_position(((left - frame.x0) / frame.width, height))
 
 
 def _edge_labels(result: Result) -> list[EdgeLabel]:

@@ -9,9 +9,14 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from rankprobe.errors import ConfigError, Problem, StoreError
+from rankprobe.errors import ArtifactError, ConfigError, Problem, StoreError
 from rankprobe.records import Result
+from rankprobe.records.inspection import FILE as INSPECTION
+from rankprobe.records.inspection import Inspection, inspection_of
 from rankprobe.reporting.html import report_html, reports_html
+from rankprobe.reporting.inspection_figure import plot_inspection
+from rankprobe.reporting.inspection_html import inspection_html
+from rankprobe.reporting.page import notes
 from rankprobe.reporting.plots import (
     image_bytes,
     plot_curve,
@@ -19,6 +24,7 @@ from rankprobe.reporting.plots import (
     plot_results,
     png_bytes,
 )
+from rankprobe.reporting.wording import clean
 
 _REASONS = {
     errno.ENOSPC: "there is no room left on the disk; free some and run the command again",
@@ -50,7 +56,7 @@ def write_folder(result: Result, folder: str | Path) -> Path:
     """
     folder = Path(folder)
     curve, rates = png_bytes(plot_curve(result)), png_bytes(plot_rates(result))
-    page = report_html(result, curve_png=curve, rates_png=rates)
+    page = report_html(result, curve_png=curve, rates_png=rates, learned=_learned(result))
     for name, content in (
         ("curve.png", curve),
         ("rates.png", rates),
@@ -125,10 +131,46 @@ def write_report(results: Sequence[Result], out: str | Path) -> Path:
         )
     pictures = [(png_bytes(plot_curve(r)), png_bytes(plot_rates(r))) for r in results]
     if len(results) == 1:
-        page = report_html(results[0], curve_png=pictures[0][0], rates_png=pictures[0][1])
+        curve, rates = pictures[0]
+        learned = _learned(results[0])
+        page = report_html(results[0], curve_png=curve, rates_png=rates, learned=learned)
     else:
-        page = reports_html(results, pictures, overview_png=png_bytes(plot_results(results)))
+        overview = png_bytes(plot_results(results))
+        learned_of = [_learned(result) for result in results]
+        page = reports_html(results, pictures, overview_png=overview, learned=learned_of)
     return write_whole(out, page.encode())
+
+
+def write_inspection(result: Result, inspection: Inspection) -> Path:
+    """Write what was learned into a result's run folder, and its report again.
+
+    Args:
+        result: A finished measurement, read from a run folder.
+        inspection: Of that run.
+
+    Returns:
+        The folder.
+
+    Raises:
+        StoreError: The folder cannot be written to, or the disk is full.
+    """
+    assert result.folder is not None
+    picture = png_bytes(plot_inspection(inspection))
+    write_whole(result.folder / "inspection.png", picture)
+    write_whole(result.folder / INSPECTION, inspection.to_json().encode())
+    write_report([result], result.folder / "report.html")
+    return result.folder
+
+
+def _learned(result: Result) -> str:
+    """The section on what was learned, where a run was inspected."""
+    try:
+        inspection = inspection_of(result)
+    except ArtifactError as error:  # no reason to be without the rest
+        return notes([clean(error)])
+    if inspection is None:
+        return ""
+    return inspection_html(inspection, png_bytes(plot_inspection(inspection)))
 
 
 def write_whole(path: Path, content: bytes) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -10,6 +9,11 @@ from typing import Any
 from rankprobe.records import MinimalRank, Result
 from rankprobe.reporting.facts import all_targets, counts_line, flatten, lora_lines
 from rankprobe.reporting.methods import REFERENCE, methods_paragraph
+from rankprobe.reporting.page import notes as _notes
+from rankprobe.reporting.page import pairs as _pairs
+from rankprobe.reporting.page import picture as _picture
+from rankprobe.reporting.page import soft as _soft
+from rankprobe.reporting.page import table as _table
 from rankprobe.reporting.tables import header, is_answer, rows
 from rankprobe.reporting.trust import (
     design_line,
@@ -64,18 +68,19 @@ tr.chosen td, tr.chosen th { font-weight: 700; color: var(--mark); }
 """
 
 
-def report_html(result: Result, *, curve_png: bytes, rates_png: bytes) -> str:
+def report_html(result: Result, *, curve_png: bytes, rates_png: bytes, learned: str = "") -> str:
     """One page about one result.
 
     Args:
         result: A finished measurement.
         curve_png: The figure of `rankprobe.reporting.plots.plot_curve`.
         rates_png: The figure of `rankprobe.reporting.plots.plot_rates`.
+        learned: What `rankprobe.reporting.inspection_html.inspection_html` says of it.
 
     Returns:
         HTML that loads nothing and runs nothing.
     """
-    return _page(headline(result), _section(result, curve_png, rates_png))
+    return page_html(headline(result), _section(result, curve_png, rates_png, learned))
 
 
 def reports_html(
@@ -83,6 +88,7 @@ def reports_html(
     pictures: Sequence[tuple[bytes, bytes]],
     *,
     overview_png: bytes,
+    learned: Sequence[str] = (),
 ) -> str:
     """One page about several results: their recoveries together, then each by itself.
 
@@ -90,6 +96,7 @@ def reports_html(
         results: Finished measurements.
         pictures: The curve and the rates of each.
         overview_png: The figure of `rankprobe.reporting.plots.plot_results`.
+        learned: As of one result, for each.
 
     Returns:
         HTML that loads nothing and runs nothing.
@@ -106,13 +113,16 @@ def reports_html(
         f"{_pairs(lines)}</section>"
     )
     sections = (
-        _section(result, curve, rates)
-        for result, (curve, rates) in zip(results, pictures, strict=True)
+        _section(result, curve, rates, words)
+        for result, (curve, rates), words in zip(
+            results, pictures, learned or [""] * len(results), strict=True
+        )
     )
-    return _page(title, overview + "".join(sections))
+    return page_html(title, overview + "".join(sections))
 
 
-def _page(title: str, body: str) -> str:
+def page_html(title: str, body: str) -> str:
+    """A page that needs nothing but itself; ``body`` is HTML."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -121,7 +131,7 @@ def _page(title: str, body: str) -> str:
     )
 
 
-def _section(result: Result, curve_png: bytes, rates_png: bytes) -> str:
+def _section(result: Result, curve_png: bytes, rates_png: bytes, learned: str) -> str:
     line = headline(result)
     level = percent(result.minimal_rank.confidence)
     notes = flag_lines(result)
@@ -146,6 +156,7 @@ def _section(result: Result, curve_png: bytes, rates_png: bytes) -> str:
         _sensitivity(result),
         "<h2>Learning rates</h2>",
         _picture(rates_png, f"{rates_caption} {_chosen(result)}", rates_caption),
+        learned,
         f"<h2>Scope</h2><p>{escape(counts_line(result))}.</p>{_settings(result.scope)}",
         f"<h2>Cost</h2>{_settings(_cost(result))}",
         f"<h2>Provenance</h2>{_settings({'data hash': result.task.hash, **result.provenance})}",
@@ -169,10 +180,6 @@ def _joined(parts: Iterable[str]) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _soft(text: str) -> str:
-    return f'<p class="soft">{escape(text)}</p>'
-
-
 def _answer_with_parameters(minimal: MinimalRank) -> str:
     words = minimal_words(minimal)
     if minimal.degrees_of_freedom is None:
@@ -182,21 +189,7 @@ def _answer_with_parameters(minimal: MinimalRank) -> str:
 
 def _scores(result: Result) -> str:
     lines = [(row, is_answer(result, row)) for row in rows(result)]
-    return _grid(header(result), lines)
-
-
-def _grid(names: Sequence[str], lines: Iterable[tuple[Sequence[str], bool]], kind: str = "") -> str:
-    """A table with named columns; the first cell of a row names it, and some rows stand out."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
-    body = []
-    for row, stands_out in lines:
-        mark = ' class="chosen"' if stands_out else ""
-        data = "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
-        body.append(f'<tr{mark}><th scope="row">{escape(row[0])}</th>{data}</tr>')
-    return (
-        f'<div class="wide"><table{kind}><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
-    )
+    return _table(header(result), lines)
 
 
 def _checks(result: Result) -> str:
@@ -208,7 +201,7 @@ def _checks(result: Result) -> str:
     if any(point.p_value is not None for point in result.points):
         columns["p of non-inferiority"] = [p_text(point.p_value) for point in result.points]
     lines = [(row, is_answer(result, row)) for row in zip(*columns.values(), strict=True)]
-    by_rank = _grid(tuple(columns), lines) if len(columns) > 1 else ""
+    by_rank = _table(tuple(columns), lines) if len(columns) > 1 else ""
     checks = {
         "non-inferiority": non_inferiority_line(result),
         "noise": noise_line(result),
@@ -226,34 +219,13 @@ def _sensitivity(result: Result) -> str:
     pairs = zip(sensitivity_rows(result), result.sensitivity, strict=True)
     lines = [((*row, recoveries_words(variant)), False) for row, variant in pairs]
     names = ("changed", "minimal rank", "moved", "recovery by rank")
-    return f"<h2>Sensitivity</h2><p>{escape(sensitivity_sentence(result))}</p>" + _grid(
+    return f"<h2>Sensitivity</h2><p>{escape(sensitivity_sentence(result))}</p>" + _table(
         names, lines, ' class="words"'
-    )
-
-
-def _notes(lines: Iterable[str]) -> str:
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f'<ul class="notes">{items}</ul>' if items else ""
-
-
-def _picture(png: bytes, alt: str, caption: str) -> str:
-    data = base64.b64encode(png).decode("ascii")
-    return (
-        f'<figure><img alt="{escape(alt)}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
     return _pairs(flatten(settings))
-
-
-def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
-    body = "".join(
-        f'<tr><th scope="row">{escape(clean(name))}</th><td>{escape(clean(value))}</td></tr>'
-        for name, value in pairs
-    )
-    return f'<table class="words"><tbody>{body}</tbody></table>'
 
 
 def _cost(result: Result) -> dict[str, str]:

@@ -10,7 +10,14 @@ import math
 
 from rankprobe.records import MinimalRank, Result
 
-FILES = ("result.json", "curve.png", "rates.png", "report.html")
+FILES = (
+    "result.json",
+    "curve.png",
+    "rates.png",
+    "report.html",
+    "inspection.json",
+    "inspection.png",
+)
 
 METRICS = {
     "accuracy": "accuracy",

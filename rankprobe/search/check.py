@@ -19,6 +19,14 @@ _REFINING = (3, 5, 6)  # as many ranks as bisection usually asks for
 
 
 @dataclass(frozen=True)
+class Part:
+    """What a kind of training takes in all: ``members`` trainings of so many ``seconds``."""
+
+    members: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class Check:
     """What a measurement would take.
 
@@ -34,6 +42,8 @@ class Check:
         evaluating: How much of it goes to evaluations, whose number does not grow with the
             length of a training.
         bytes: Expected memory.
+        baseline: What of it is full training.
+        head: What of it is rank 0.
     """
 
     task: Task
@@ -47,6 +57,8 @@ class Check:
     seconds: float
     evaluating: float
     bytes: int
+    baseline: Part = Part()
+    head: Part = Part()
 
     def words(self) -> str:
         """The estimate, for people."""
@@ -57,7 +69,7 @@ class Check:
         evaluating = ""
         if self.evaluating > self.seconds / 4:
             what = "episodes" if task.metric == "episode_return" else "evaluation"
-            evaluating = f", {_span(self.evaluating)} of it for {what}"
+            evaluating = f", {span(self.evaluating)} of it for {what}"
         return (
             f"{task.name}: nothing wrong found\n"
             f"data       {len(task.train):,} training, {len(task.validation):,} validation and "
@@ -68,7 +80,7 @@ class Check:
             f"one batch  rank {self.ranks[0]} ({self.trainable[0]:,} trained) and rank "
             f"{self.ranks[1]} ({self.trainable[1]:,} trained): fine\n"
             f"expected   about {self.members} trainings of {length}\n"
-            f"time       about {_span(self.seconds)} on this machine{evaluating}\n"
+            f"time       about {span(self.seconds)} on this machine{evaluating}\n"
             f"memory     about {self.bytes / 1e6:,.0f} MB beside the program itself{flags}"
         )
 
@@ -92,10 +104,10 @@ def check_task(config: TaskConfig, task: Task, *, device: str = "auto") -> Check
     planned = _members(setup, [*ranks, *refining], epochs)
     baselines = _members(setup, [None], epochs)
     shorter = 0.5 if search.epochs is None else 0.0  # of one repeat, to see that length suffices
-    head = _members(setup, [0], epochs) if search.with_head else []
-    costs = [(_cost(setup, data, baselines), 1 + shorter)]
-    costs += [(_cost(setup, data, members), 1.0) for members in (planned, head)]
-    planned = planned + head
+    heads = _members(setup, [0], epochs) if search.with_head else []
+    full, head, adapters = (_cost(setup, data, each) for each in (baselines, heads, planned))
+    costs = [(full, 1 + shorter), (head, 1.0), (adapters, 1.0)]
+    planned = planned + heads
     evaluating = sum(times.evaluations * count for times, count in costs)
     held = sum(t.numel() for t in (data.train_x, data.validation_x, data.test_x)) * 4
     largest_cohort = max(
@@ -114,6 +126,8 @@ def check_task(config: TaskConfig, task: Task, *, device: str = "auto") -> Check
         seconds=evaluating + sum(times.steps * count for times, count in costs),
         evaluating=evaluating,
         bytes=2 * held + max(largest_cohort, setup.bytes_of(None)),
+        baseline=Part(len(baselines), (full.steps + full.evaluations) * (1 + shorter)),
+        head=Part(len(heads), head.steps + head.evaluations),
     )
 
 
@@ -145,7 +159,8 @@ def _cost(setup: Setup, data: TrainingData, members: Sequence[Member]) -> Times:
     return Times(sum(one.steps for one in each), sum(one.evaluations for one in each))
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """A length of time in words."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

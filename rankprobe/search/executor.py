@@ -10,14 +10,24 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from typing import Protocol
+from typing import Any, Protocol
 
 from rankprobe.errors import ConfigError, TrainingError
 from rankprobe.records import Run
-from rankprobe.search.bench import Bench, Tick
+from rankprobe.search.bench import Tick
 from rankprobe.search.cohorts import Cohort
 
 ATTEMPTS = 3  # times that a cohort is started before a dying worker is an error
+
+
+class Trainer(Protocol):
+    """What trains a cohort in whichever process: a bench, or those of a grid."""
+
+    def train(self, members: Any, tick: Tick | None = None) -> tuple[Run, ...]:
+        """Train a cohort; ``tick`` is told the member-steps done."""
+
+    def steps(self, member: Any) -> int:
+        """Optimiser steps of a member."""
 
 
 class Executor(Protocol):
@@ -33,7 +43,7 @@ class Executor(Protocol):
 class InProcess:
     """Trains one cohort after another, here, with torch's own threads."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Trainer) -> None:
         self.bench = bench
 
     def train(self, cohorts: Sequence[Cohort], tick: Tick) -> Iterator[tuple[Run, ...]]:
@@ -54,7 +64,7 @@ class Workers:
         threads: Threads of each.
     """
 
-    def __init__(self, bench: Bench, *, workers: int, threads: int) -> None:
+    def __init__(self, bench: Trainer, *, workers: int, threads: int) -> None:
         self.bench, self.workers, self.threads = bench, workers, threads
         self._pool: ProcessPoolExecutor | None = None
 
@@ -107,7 +117,7 @@ class Cluster:
         ConfigError: Dask is missing, or nothing answers at the address.
     """
 
-    def __init__(self, bench: Bench, address: str) -> None:
+    def __init__(self, bench: Trainer, address: str) -> None:
         try:
             from distributed import Client
         except ImportError:
@@ -131,7 +141,7 @@ class Cluster:
 
 
 def _finished(
-    futures: dict[Future[tuple[Run, ...]], Cohort], tick: Tick, bench: Bench
+    futures: dict[Future[tuple[Run, ...]], Cohort], tick: Tick, bench: Trainer
 ) -> Iterator[tuple[Run, ...]]:
     for future in as_completed(futures):
         runs = future.result()
@@ -139,10 +149,10 @@ def _finished(
         yield runs
 
 
-_bench: Bench | None = None  # of this worker process
+_bench: Trainer | None = None  # of this worker process
 
 
-def _start(bench: Bench, threads: int) -> None:
+def _start(bench: Trainer, threads: int) -> None:
     import signal
 
     import torch
@@ -159,5 +169,5 @@ def _train(cohort: Cohort) -> tuple[Run, ...]:
     return _bench.train(cohort)
 
 
-def _train_on(bench: Bench, cohort: Cohort) -> tuple[Run, ...]:
+def _train_on(bench: Trainer, cohort: Cohort) -> tuple[Run, ...]:
     return bench.train(cohort)

@@ -7,11 +7,13 @@ import math
 import pickle
 import platform
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 import rankprobe
 from rankprobe.checkout import commit
@@ -21,14 +23,14 @@ from rankprobe.errors import ConfigError, Problem, StoreError
 from rankprobe.lowrank.scaffold import SPEC_VERSION
 from rankprobe.records import Result, TaskSummary
 from rankprobe.search.driver import Driver
-from rankprobe.search.executor import Cluster, Executor, InProcess, Workers
+from rankprobe.search.executor import Cluster, Executor, InProcess, Trainer, Workers
 from rankprobe.search.laboratory import Laboratory, Progress
 from rankprobe.search.lora import lora_advice
 from rankprobe.search.own_network import output_shape
 from rankprobe.search.scope import scope_of
 from rankprobe.search.setup import Setup, prepare, threads
 from rankprobe.search.store import Store
-from rankprobe.search.trained import KEPT_BYTES
+from rankprobe.search.trained import KEPT_BYTES, write_facts
 from rankprobe.statistics.metrics import METRICS
 from rankprobe.statistics.reading import read_evidence
 
@@ -82,15 +84,15 @@ def measure_task(
         TrainingError: A failure while running; what finished is kept.
     """
     commit()  # remembered: the files may change while this process goes on with what it has read
-    _check_options(workers, executor)
+    check_options(workers, executor)
     if storage is not None and folder is None:
         raise ConfigError("a storage keeps no predictions: give a run folder too, as `out`")
     setup = prepare(config, task, device=device)
     if keep and folder is not None:
         setup.bench.keep = KEPT_BYTES
-    _check_room(folder, setup)
+    check_room(folder, room_for(setup))
     with Store(folder, setup.identity, url=storage, fresh=fresh) as store:
-        runner = _executor(setup, workers, executor)
+        runner = executor_of(setup.bench, [setup.bench.backbone], workers, executor)
         try:
             laboratory = Laboratory(
                 setup.bench,
@@ -101,31 +103,38 @@ def measure_task(
                 scaffolds=setup.search.scaffolds,
             )
             driver = Driver(laboratory, setup.search)
+            if folder is not None:
+                write_facts(folder, task)
             driver.run()
-            return _result(config, setup, driver, folder)
+            return result_of(config, setup, driver, folder)
         finally:
             runner.close()
 
 
-def _check_options(workers: int | None, address: str | None) -> None:
+def check_options(workers: int | None, address: str | None) -> None:
+    """Refuse options that exclude each other."""
     if workers is not None and address is not None:
         raise ConfigError("--workers and --executor exclude each other; give one of them")
     if workers is not None and workers < 1:
         raise ConfigError("--workers: give a whole number of at least 1")
 
 
-def _check_room(folder: Path | None, setup: Setup) -> None:
-    """Refuse a disk that cannot hold what a measurement of usual size writes."""
+def check_room(folder: Path | None, need: int) -> None:
+    """Refuse a disk that cannot hold what is going to be written, in bytes."""
     if folder is None:
         return
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    need = bytes_needed(setup.bench.task) + _bytes_kept(setup)
     free = shutil.disk_usage(there).free
     if free < need:
         raise StoreError(
             f"{folder} needs about {need / 1e6:.0f} MB of room and the disk has "
             f"{free / 1e6:.0f} MB; free some, or choose another folder with --out"
         )
+
+
+def room_for(setup: Setup) -> int:
+    """Bytes that a measurement of usual size takes on disk, at most."""
+    return bytes_needed(setup.bench.task) + _bytes_kept(setup)
 
 
 def bytes_needed(task: Task) -> int:
@@ -144,20 +153,24 @@ def _bytes_kept(setup: Setup) -> int:
     return sum(count * size for count, size in counted if size <= setup.bench.keep)
 
 
-def _executor(setup: Setup, workers: int | None, address: str | None) -> Executor:
+def executor_of(
+    bench: Trainer, networks: Iterable[nn.Module], workers: int | None, address: str | None
+) -> Executor:
+    """Where cohorts train; the networks are those of the bench."""
     if address is not None or workers is not None:
-        _check_sending(setup)
+        for network in networks:
+            _check_sending(network)
     if address is not None:
-        return Cluster(setup.bench, address)
+        return Cluster(bench, address)
     if workers is None:
-        return InProcess(setup.bench)
-    return Workers(setup.bench, workers=workers, threads=max(1, threads() // workers))
+        return InProcess(bench)
+    return Workers(bench, workers=workers, threads=max(1, threads() // workers))
 
 
-def _check_sending(setup: Setup) -> None:
+def _check_sending(network: nn.Module) -> None:
     """Refuse a network that cannot be sent to other processes."""
     try:
-        pickle.dumps(setup.bench.backbone)
+        pickle.dumps(network)
     except Exception as error:  # pickle calls code of anybody's
         raise ConfigError(
             Problem(
@@ -168,7 +181,8 @@ def _check_sending(setup: Setup) -> None:
         ) from error
 
 
-def _result(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | None) -> Result:
+def result_of(config: TaskConfig, setup: Setup, driver: Driver, folder: Path | None) -> Result:
+    """What a driver that has run says of its task."""
     task, laboratory = setup.bench.task, driver.laboratory
     laboratory.progress.phase("reading the curve")
     evidence = driver.evidence()

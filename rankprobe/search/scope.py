@@ -14,11 +14,9 @@ from rankprobe.search.setup import Setup
 def scope_of(config: TaskConfig, setup: Setup, *, epochs: int | None) -> dict[str, Any]:
     """What the number is relative to, in words; ``epochs`` are those that were trained."""
     backbone, training, protocol = config.backbone, config.training, setup.bench.protocol
-    scale = backbone.weight_scale
-    scale_words = "1/sqrt(fan-in)" if scale == "fan_in" else f"{scale:g}"
     others = config.search.scaffolds - 1
     seeds = f"seed {backbone.seed}" + (f" and {others} drawn from it" if others else "")
-    drawn = f"{backbone.weights}, standard deviation {scale_words}, {seeds}"
+    drawn = f"{backbone.weights}, {setup.bench.protocol.scaffold.scale_in_words()}, {seeds}"
     return {
         "split": setup.bench.task.division,
         "architecture": architecture(backbone, setup.bench.task, setup.bench.backbone),

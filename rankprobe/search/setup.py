@@ -101,7 +101,7 @@ def prepare(config: TaskConfig, task: Task, *, device: str = "auto") -> Setup:
     protocol = TrainingProtocol(
         objective=task.objective,
         adapter=adapter,
-        scaffold=_scaffold(config),
+        scaffold=scaffold_of(config),
         seed=config.seed,
         batch_size=config.training.batch_size,
         weight_decay=config.training.weight_decay,
@@ -190,7 +190,8 @@ def threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _scaffold(config: TaskConfig) -> Scaffold:
+def scaffold_of(config: TaskConfig) -> Scaffold:
+    """How the frozen weights of a network are made."""
     scale = config.backbone.weight_scale
     return Scaffold(
         seed=config.backbone.seed,

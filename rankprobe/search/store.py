@@ -26,7 +26,12 @@ from optuna.trial import TrialState
 from rankprobe.errors import StoreError, TrainingError
 from rankprobe.records import Member, Run
 from rankprobe.search.journal import PREDICTIONS, lock_folder, open_journal
-from rankprobe.search.trained import forget_all, weights_file, write_tensors
+from rankprobe.search.trained import (
+    forget_all,
+    read_tensors,
+    weights_file,
+    write_tensors,
+)
 
 JOURNAL = "journal.log"
 _STATES = {"finished": TrialState.COMPLETE, "diverged": TrialState.FAIL, "failed": TrialState.FAIL}
@@ -133,6 +138,23 @@ class Store:
             raise StoreError(
                 f"{file} is missing or damaged ({error}); measure again with --fresh"
             ) from None
+
+    def whole(self, member: Member) -> Run:
+        """A recorded run with everything that was kept of it, as another store takes it.
+
+        Raises:
+            StoreError: Something of it is missing or damaged.
+        """
+        run = self._runs[member]
+        if run.status != "finished":
+            return run
+        tensors = None
+        if (
+            self.folder is not None
+            and (file := weights_file(self.folder, self.key(member))).exists()
+        ):
+            tensors = read_tensors(file)
+        return dataclasses.replace(run, predictions=self.predictions(member), tensors=tensors)
 
     def forget_tensors(self, members: Iterable[Member]) -> None:
         """Remove the trained tensors of some members; what became of them stays recorded."""

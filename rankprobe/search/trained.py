@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rankprobe.data.facts import FACTS, facts_of
+from rankprobe.data.task import Task
 from rankprobe.errors import StoreError
 from rankprobe.records import Member, Run
 
@@ -103,6 +105,29 @@ def write_tensors(folder: Path, key: str, run: Run) -> None:
     part = file.with_suffix(".part")
     part.write_bytes(save(_contiguous(run.tensors), metadata))
     part.replace(file)
+
+
+def write_facts(folder: Path, task: Task) -> None:
+    """Write what a network and new data must know of a task, beside the tensors.
+
+    Raises:
+        StoreError: The folder cannot be written.
+    """
+    from rankprobe.training import TrainingData
+
+    shift: tuple[float, ...] = ()
+    scale = 1.0
+    if task.objective == "regression":
+        data = TrainingData.of(task)
+        shift, scale = tuple(data.shift.reshape(-1).tolist()), data.scale
+    text = facts_of(task, shift=shift, scale=scale).model_dump_json(indent=1)
+    file = folder / FACTS
+    part = file.with_suffix(".part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(file)
+    except OSError as error:
+        raise StoreError(f"cannot write {file}: {error.strerror}") from None
 
 
 def weights_file(folder: Path, key: str) -> Path:

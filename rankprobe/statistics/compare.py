@@ -152,7 +152,7 @@ def _task(result: Result, label: str, group: str) -> ComparedTask:
 
 def _pair(results: Sequence[Result], first: int, second: int) -> _Pair:
     both = [results[first], results[second]]
-    resampled = all(map(_has_resamples, both))
+    resampled = all(map(has_resamples, both))
     a, b = (_resampled(r) if resampled else _interval(r.minimal_rank) for r in both)
     share = np.outer(b.share, a.share).ravel()
     least = np.subtract.outer(b.low, a.high).ravel()
@@ -168,7 +168,7 @@ def _pair(results: Sequence[Result], first: int, second: int) -> _Pair:
     )
 
 
-def _has_resamples(result: Result) -> bool:
+def has_resamples(result: Result) -> bool:
     """Whether resamples say how uncertain the rank is: those of a single repeat do not."""
     repeats = max((len(point.scores) for point in result.points), default=0)
     return bool(result.minimal_rank.distribution) and min(repeats, len(result.baseline.scores)) > 1

@@ -87,9 +87,11 @@ def read_evidence(
 
     answers = {repr(float(q)): answered(Criterion(q)) for q in sorted({*targets, target})}
     among = len(standings)
-    points = tuple(_point(table, item, confidence=confidence, among=among) for item in standings)
+    points = tuple(
+        read_point(table, item, confidence=confidence, among=among) for item in standings
+    )
     floor_score = float(np.nanmean(table.floor_values(resolved)))
-    baseline = _baseline(table, confidence=confidence)
+    baseline = read_baseline(table, confidence=confidence)
     answer = answers[repr(float(target))] if epsilon is None else answered(criterion)
     below, reaching = find_bracket(table, standings, confidence=confidence)
     curve = fit_curve(
@@ -117,7 +119,8 @@ def read_evidence(
     )
 
 
-def _point(table: ScoreTable, standing: Standing, *, confidence: float, among: int) -> Point:
+def read_point(table: ScoreTable, standing: Standing, *, confidence: float, among: int) -> Point:
+    """One rank's scores and recovery; ``among`` so many ranks, for tests that are shared."""
     row = standing.row
     flags = _row_flags(row)
     if beats_baseline(standing, confidence=confidence, among=among):
@@ -152,7 +155,8 @@ def _variance(standing: Standing) -> dict[str, float]:
     return {source: part / second**2 for source, part in parts.items()}
 
 
-def _baseline(table: ScoreTable, *, confidence: float) -> Baseline:
+def read_baseline(table: ScoreTable, *, confidence: float) -> Baseline:
+    """Full training's scores."""
     row = table.baseline
     score = _score_interval(table, row, confidence)
     return Baseline(

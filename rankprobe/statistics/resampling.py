@@ -20,6 +20,7 @@ one rank alone the resamples then say what its t test says.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -28,7 +29,7 @@ from scipy.special import gammaincinv
 
 from rankprobe.statistics.standing import Criterion, Standing, first_crossings, precision
 from rankprobe.statistics.table import Floor, ScoreTable
-from rankprobe.statistics.variance import Values
+from rankprobe.statistics.variance import Moments, Values
 
 RESAMPLES = 8192
 _STRATA = 512  # of the chi-square's distribution, each drawn equally often
@@ -65,9 +66,21 @@ def resampled_surplus(
     floor: Floor,
 ) -> Values:
     """Resampled surpluses over the target, (resamples, ranks); the same each time."""
+    return draw_surplus(standings, _correlation(table, standings, criterion, floor))
+
+
+def draw_surplus(standings: Sequence[Standing], correlation: Values) -> Values:
+    """Surpluses drawn again, the same ones each time.
+
+    Args:
+        standings: The ranks, ascending.
+        correlation: How their surpluses go together, (ranks, ranks).
+
+    Returns:
+        (resamples, ranks).
+    """
     generator = np.random.default_rng([0, 95])
-    together = _correlation(table, standings, criterion, floor)
-    values, vectors = np.linalg.eigh(together)
+    values, vectors = np.linalg.eigh(correlation)
     half = generator.standard_normal((RESAMPLES // 2, len(standings)))
     # Every draw also with its sign changed: the mean of the resamples is the mean.
     normal = np.concatenate([half, -half]) @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
@@ -100,7 +113,17 @@ def _correlation(
     if joint is None:  # no repeat that all ranks finished: as if they were unrelated
         return np.eye(count)
     contrast = np.concatenate([np.eye(count), np.full((count, 1), -criterion.share)], axis=1)
-    covariance = contrast @ (joint.repeats + joint.examples + joint.tuning) @ contrast.T
+    return correlation_of(joint, contrast)
+
+
+def correlation_of(joint: Moments, contrasts: Values) -> Values:
+    """How weighted sums of paired means go together, (sums, sums).
+
+    Args:
+        joint: Moments of the means.
+        contrasts: The weights, (sums, means).
+    """
+    covariance = contrasts @ (joint.repeats + joint.examples + joint.tuning) @ contrasts.T
     deviation = np.sqrt(np.diag(covariance))
     known = deviation > 0.0
     scale = np.where(known, 1.0 / np.where(known, deviation, 1.0), 0.0)

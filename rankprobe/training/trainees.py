@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -295,6 +296,8 @@ def build_cohort(
     repeats = [member.repeat for member in members]
     ranks = [member.rank for member in members if member.rank is not None]
     scaffold = protocol.scaffold.sibling(members[0].scaffold)
+    if protocol.use.frozen == "zero" or not protocol.use.usual:
+        scaffold = replace(scaffold, packed=False)  # what is written over is held as it is
     if ranks:
         module = attach(backbone, rank=max(ranks), adapter=protocol.adapter, scaffold=scaffold)
         if protocol.use.frozen == "zero":

@@ -9,8 +9,8 @@ import pytest
 from rankprobe.calibration.read import reference_rank
 from rankprobe.calibration.reference import ReferencePoint, load_reference, reference_points
 from rankprobe.errors import ArtifactError
-from tests.calibration.test_evidence_file import r2_evidence
 from tests.statistics.planted import accuracy_evidence
+from tests.test_evidence_file import r2_evidence
 
 
 def test_recovery_is_the_ratio_of_mean_scores() -> None:

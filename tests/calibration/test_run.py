@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ import pytest
 
 import rankprobe
 from rankprobe.calibration import run
-from rankprobe.calibration.evidence_file import load_evidence, write_evidence
 from rankprobe.calibration.measuring import Job, measure_job, split
 from rankprobe.calibration.plan import SMALL, plan
 from rankprobe.calibration.read import read_outcome
@@ -20,6 +20,7 @@ from rankprobe.calibration.report import load_calibration
 from rankprobe.calibration.run import calibrate, missing
 from rankprobe.cli import main
 from rankprobe.errors import ArtifactError, ConfigError, TrainingError
+from rankprobe.evidence_file import load_evidence, write_evidence
 from rankprobe.records import Result
 from rankprobe.search.measure import Silent
 from tests.calibration.examples import CONTROL, LINEAR, quick
@@ -31,6 +32,23 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
     monkeypatch.setattr(rankprobe, "measure", quick(rankprobe.measure, calls))
     return calls
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both tasks, measured once."""
+    folder = tmp_path_factory.mktemp("calibration")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rankprobe, "measure", quick(rankprobe.measure, []))
+        measure_all(folder)
+    return folder
+
+
+@pytest.fixture
+def finished(tmp_path: Path, trained: Path, here: None) -> Path:
+    """A folder in which both tasks are measured, and nothing is read from them yet."""
+    shutil.copytree(trained / "tasks", tmp_path / "tasks")
+    return tmp_path
 
 
 @pytest.fixture
@@ -113,7 +131,7 @@ def test_an_outcome_says_what_the_result_said(
 
 
 def test_outcomes_are_read_from_the_evidence_and_not_remembered(
-    tmp_path: Path, here: None, capsys: pytest.CaptureFixture[str]
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calibrate(tmp_path, seed=1, small=True, workers=1, progress=Silent())
     file = Job(LINEAR, "first").file(tmp_path)
@@ -186,7 +204,7 @@ def test_worker_processes_say_what_went_wrong_with_which_task(tmp_path: Path) ->
     assert "needs at least 10" in failure
 
 
-def test_another_calibration_is_refused(tmp_path: Path, here: None) -> None:
+def test_another_calibration_is_refused(tmp_path: Path, finished: Path) -> None:
     calibrate(tmp_path, seed=1, small=True, workers=1, progress=Silent())
     for seed, small in ((2, True), (1, False)):
         with pytest.raises(ConfigError, match=r"holds the small calibration of seed 1, .* --out"):
@@ -218,7 +236,10 @@ def test_a_folder_of_something_else_is_told(
 
 
 def test_the_command_prints_and_writes(
-    tmp_path: Path, here: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    finished: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     arguments = ["calibrate", "--small", "--seed", "1", "--out", str(tmp_path)]

@@ -210,7 +210,7 @@ class TestContract:
         training = protocol(task.objective, adapter=Adapter(head="adapter_bias"))
         for ranks in ((1, 3), (None, None)):
             members = [
-                Member(rank, rate, 0, 2) for rank, rate in zip(ranks, (0.03, 0.01), strict=True)
+                Member(rank, rate, 0, 1) for rank, rate in zip(ranks, (0.03, 0.01), strict=True)
             ]
             for run in train_together(members, net, training, task=task):
                 assert run.predictions is not None
@@ -223,7 +223,7 @@ class TestContract:
         if draws_masks(net, examples(task, 4)):
             net = build(family, inputs_of(task), task.outputs, **{**settings, "dropout": 0.0})
         training = protocol(task.objective)
-        members = [Member(rank, 0.01, repeat, 2) for rank, repeat in ((1, 0), (2, 1))]
+        members = [Member(rank, 0.01, repeat, 1) for rank, repeat in ((1, 0), (2, 1))]
         for run in train_together(members, net.double(), training, task=task):
             assert run.predictions is not None
             expected = solo(run.member, net, training, task=task).outputs

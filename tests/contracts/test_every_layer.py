@@ -24,7 +24,7 @@ from rankprobe.training.trainees import Cohort, build_cohort
 from tests.lowrank.layered import CASES, WORDS, Case, Encoder, Pictures, Sequence, TiedHead, Token
 from tests.training.reference import protocol, raw_score, solo, toy_task, train_together
 
-EPOCHS = 3  # 15 steps
+EPOCHS = 2  # 10 steps
 MIXED = (Member(1, 0.03, 0, EPOCHS), Member(30, 0.01, 0, EPOCHS), Member(2, 0.003, 0, EPOCHS))
 BASELINES = tuple(Member(None, rate, 0, EPOCHS) for rate in (0.03, 0.003))
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rankprobe.backbones.mlp import mlp
-from rankprobe.lowrank import Adapter, Scaffold, layers
+from rankprobe.lowrank import Adapter, Scaffold, adapted_layers, frozen, layers
 from rankprobe.lowrank.randomness import permutation
 from rankprobe.records import Member
 from rankprobe.training import TrainingData, TrainingProtocol
@@ -169,6 +169,27 @@ class TestTurns:
                 not torch.equal(old, held[key]) for old, key in zip(before, names, strict=True)
             ]
         assert changed == {"step": [True] * 3, "removed": [False, True, False]}
+
+
+@pytest.mark.parametrize("name", USES)
+@pytest.mark.parametrize("family", ["binary", "normal_8bit"])
+def test_weights_of_few_levels_are_replaced_like_others(
+    name: str, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Codes cannot be written over: layers large enough to be held as codes hold numbers here."""
+    monkeypatch.setattr(frozen, "SMALLEST_PACKED", 0)
+    x = torch.randn(9, 6, dtype=torch.double)
+    found = []
+    for packed in (True, False):
+        scaffold = Scaffold(family=family, packed=packed)
+        cohort = built(MLP, MIXED, settings_of(name, scaffold=scaffold))
+        cohort.begin(1, per_epoch=1)
+        (outputs,) = cohort.evaluate(x)
+        found.append(outputs)
+        if name == "zero":
+            for layer in adapted_layers(cohort.module).values():
+                assert not layer.weight.any()
+    assert torch.equal(*found)
 
 
 def test_seeds_depend_on_seed_and_index_alone() -> None:

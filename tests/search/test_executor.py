@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,16 @@ def mortal(folder: Path, deaths: int) -> Mortal:
     return mortal
 
 
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that start at once, where what is tested is what happens when they die."""
+    context = multiprocessing.get_context("fork")
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _: context)
+
+
+FORKS = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+
+
 def test_in_process_and_workers_train_the_same() -> None:
     bench = make_bench()
     ticks: list[int] = []
@@ -47,6 +58,8 @@ def test_in_process_and_workers_train_the_same() -> None:
         assert together[member].test == pytest.approx(alone[member].test, abs=0.02)
 
 
+@FORKS
+@pytest.mark.usefixtures("forked")
 def test_a_worker_that_dies_costs_its_cohort_which_is_tried_again(tmp_path: Path) -> None:
     workers = Workers(mortal(tmp_path, deaths=1), workers=1, threads=1)
     runs = [runs[0] for runs in workers.train(COHORTS, lambda _: None)]
@@ -54,6 +67,8 @@ def test_a_worker_that_dies_costs_its_cohort_which_is_tried_again(tmp_path: Path
     assert sorted(run.test or 0 for run in runs) == [1.0, 2.0, 4.0]
 
 
+@FORKS
+@pytest.mark.usefixtures("forked")
 def test_workers_that_keep_dying_are_an_error(tmp_path: Path) -> None:
     workers = Workers(mortal(tmp_path, deaths=20), workers=1, threads=1)
     with pytest.raises(TrainingError, match=r"died 3 times.*fewer --workers.*is kept"):

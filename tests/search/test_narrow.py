@@ -115,10 +115,17 @@ def test_listed_ranks_get_repeats_and_no_company() -> None:
     assert len(driver.evidence().baseline.scores) > 3
 
 
-@pytest.mark.parametrize("after", [0, 5, 9, 12, 14, 16, 19])
-def test_an_interrupted_design_ends_as_an_uninterrupted_one(tmp_path: Path, after: int) -> None:
+@pytest.fixture(scope="module")
+def uninterrupted() -> tuple[FakeExecutor, Driver]:
     whole = executor()
-    expected = drive(whole, budget=90)
+    return whole, drive(whole, budget=90)
+
+
+@pytest.mark.parametrize("after", [0, 5, 9, 14, 19])
+def test_an_interrupted_design_ends_as_an_uninterrupted_one(
+    tmp_path: Path, after: int, uninterrupted: tuple[FakeExecutor, Driver]
+) -> None:
+    whole, expected = uninterrupted
     assert len(whole.cohorts) > 20
 
     first = executor(dies_after=after)

@@ -109,7 +109,10 @@ def test_interrupted_in_the_middle_it_keeps_the_result_and_goes_on(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stop = Listener(stop="sensitivity 3 of 8")
+    changes = sensitivity._changes
+    monkeypatch.setattr(sensitivity, "_changes", lambda *given: list(changes(*given))[:3])
+    expected = whole[0].sensitivity[:3]
+    stop = Listener(stop="sensitivity 3 of 3")
     with pytest.raises(KeyboardInterrupt):
         measure_and_save(*planted, folder=tmp_path, sensitivity=True, progress=stop)
     kept = rankprobe.load_result(tmp_path)
@@ -120,10 +123,10 @@ def test_interrupted_in_the_middle_it_keeps_the_result_and_goes_on(
 
     trained = count_trained(monkeypatch)
     again = measure_and_save(*planted, folder=tmp_path, sensitivity=True)
-    assert again.sensitivity == whole[0].sensitivity
-    assert rankprobe.load_result(tmp_path).sensitivity == whole[0].sensitivity
+    assert again.sensitivity == expected
+    assert rankprobe.load_result(tmp_path).sensitivity == expected
     # What the first two variants had trained was not trained again.
-    assert 0 < len(trained) < whole[0].cost["members"] * 7
+    assert 0 < len(trained) <= whole[0].cost["members"]
     trained.clear()
     assert measure_and_save(*planted, folder=tmp_path, sensitivity=True) == again
     assert trained == []

@@ -87,3 +87,25 @@ def test_rank_0_trains_embeddings_as_every_rank_does(embeddings: str) -> None:
     said = result.scope.get("in_full_beside_head")
     assert said == ("embed.weight (36 parameters)" if embeddings == "trained" else None)
     assert ("embed.weight" in result.methods) == (embeddings == "trained")
+
+
+@pytest.mark.parametrize(
+    ("weights", "scale", "words"),
+    [
+        ("normal", "fan_in", "normal, standard deviation 1/sqrt(fan-in), seed 42"),
+        ("orthogonal", "fan_in", "orthogonal, gain 1, seed 42"),
+        ("cauchy", "family", "cauchy, scale 0.1, clipped at 1, seed 42"),
+        ("cauchy", 0.2, "cauchy, standard deviation 0.2, seed 42"),
+    ],
+)
+def test_the_scope_says_how_frozen_weights_were_made(
+    weights: str, scale: object, words: str
+) -> None:
+    result = rankprobe.measure(
+        np.eye(60, 3),
+        np.arange(60) % 2,
+        backbone={"hidden": [4], "weights": weights, "weight_scale": scale},
+        training={"epochs": 1, "learning_rate": 0.01},
+        search={"ranks": [1], "repeats": 1},
+    )
+    assert result.scope["scaffold"] == words

@@ -48,7 +48,8 @@ def test_evaluations_count_every_look_and_the_test(
     config = config_from_settings({k: v for k, v in settings.items() if k != "data"})
     task = task_from_arrays(x, (x[:, 0] > 0).astype(np.int64), config=config)
     bench = prepare(config, task).bench
-    compact, seen = Bench.compact, []
+    compact = Bench.compact
+    seen: list[int] = []
 
     def slow(self: Bench, outputs: Any, target: Any) -> Any:
         seen.append(len(target))

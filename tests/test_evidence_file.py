@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rankprobe.calibration.evidence_file import (
+from rankprobe.errors import ArtifactError
+from rankprobe.evidence_file import (
     first_repeats,
     load_evidence,
     load_facts,
     write_evidence,
 )
-from rankprobe.errors import ArtifactError
 from rankprobe.statistics.evidence import Candidate, Evidence, RankEvidence
 from rankprobe.statistics.metrics import METRICS
 from rankprobe.statistics.minimal_rank import find_minimal_rank

@@ -24,6 +24,10 @@ from rankprobe.reporting.folder import write_whole
 from rankprobe.statistics.evidence import Candidate, Evidence, RankEvidence
 
 Array = NDArray[Any]
+
+FILE = "evidence.npz"
+"""Its name in a run folder."""
+
 _KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Evidence, RankEvidence, Candidate)}
 _DAMAGE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error)
 _HALF = float(np.finfo(np.float16).max)

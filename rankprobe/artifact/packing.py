@@ -1,0 +1,243 @@
+"""From a run folder to a file that holds a model: its seed, and what was trained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+import rankprobe
+from rankprobe.artifact.description import FORMAT, Description, Frozen, Trained, written
+from rankprobe.artifact.network import attached, backbone_of, frozen_tensors, put, sha256_of
+from rankprobe.artifact.reading import read_model
+from rankprobe.artifact.sizes import Sizes, sizes_of
+from rankprobe.config import TaskConfig
+from rankprobe.config_backbones import GivenBackbone, HuggingfaceConfig
+from rankprobe.data.facts import read_facts
+from rankprobe.data.fitted import reads
+from rankprobe.errors import ArtifactError, StoreError
+from rankprobe.lowrank.scaffold import SPEC_VERSION
+from rankprobe.records import Result
+from rankprobe.result_file import load_result
+from rankprobe.search import trained as kept
+from rankprobe.search.setup import scaffold_of
+
+DType = Literal["fp32", "fp16"]
+_TYPES: Mapping[DType, type[np.floating[Any]]] = {"fp32": np.float32, "fp16": np.float16}
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What was packed.
+
+    Attributes:
+        path: The file.
+        rank: Rank of the model.
+        repeat: Its repeat.
+        metric: Name of the metric.
+        test: Its score on the test split.
+        sizes: How large it is, beside other forms of the same network.
+        note: What cannot be done with it; empty where all can.
+    """
+
+    path: Path
+    rank: int
+    repeat: int
+    metric: str
+    test: float
+    sizes: Sizes
+    note: str = ""
+
+
+def pack(
+    run: str | Path,
+    *,
+    rank: int | None = None,
+    repeat: int | None = None,
+    dtype: DType = "fp32",
+    out: str | Path = "model.safetensors",
+    trust: bool = False,
+) -> Packed:
+    """Write a trained member of a run as one file.
+
+    Args:
+        run: A run folder.
+        rank: Its rank; the minimal rank of the result unless given.
+        repeat: Its repeat; the best on the validation split unless given.
+        dtype: Type of the trained numbers: ``fp32``, or ``fp16``, which takes half the room.
+        out: The file to write.
+        trust: Whether code of the user's, which makes the network, may run.
+
+    Raises:
+        ArtifactError: Not a run folder, no such member, or a network that has no such form.
+        StoreError: Trained tensors that are damaged, or a file that cannot be written.
+    """
+    folder = Path(run)
+    result, facts = load_result(folder), read_facts(folder)
+    config = _config(result, folder)
+    _check_form(config, facts.shared)
+    item = _chosen(folder, result, rank, repeat)
+    member = item.member
+    assert member.rank is not None
+    tensors = {
+        name: _stored(name, value, dtype) for name, value in kept.read_tensors(item.file).items()
+    }
+    frozen = scaffold_of(config).sibling(member.scaffold)
+    description = Description(
+        format=FORMAT,
+        rankprobe=rankprobe.__version__,
+        task=facts,
+        backbone=config.backbone,
+        adapter=config.adapter,
+        frozen=Frozen(
+            specification=SPEC_VERSION,
+            seed=frozen.seed,
+            family=frozen.family,
+            scale=frozen.scale,
+            sha256={},
+        ),
+        trained=Trained(
+            rank=member.rank,
+            repeat=member.repeat,
+            learning_rate=member.learning_rate,
+            epochs=member.epochs,
+            validation=item.validation,
+            test=item.test,
+            sha256={name: sha256_of(value) for name, value in tensors.items()},
+        ),
+        network=_network(result),
+    )
+    module = attached(description, backbone_of(description, config.folder, trust=trust))
+    put(module, {name: np.asarray(value) for name, value in tensors.items()})
+    hashes = {name: sha256_of(value) for name, value in frozen_tensors(module).items()}
+    frozen_now = description.frozen.model_copy(update={"sha256": hashes})
+    description = description.model_copy(update={"frozen": frozen_now})
+    path = _write(Path(out), tensors, description)
+    model = read_model(path, trust=trust)  # what was written is what is read
+    return Packed(
+        path,
+        member.rank,
+        member.repeat,
+        facts.metric,
+        item.test,
+        sizes_of(model.backbone, path.stat().st_size),
+        _note(facts.fitted),
+    )
+
+
+def _config(result: Result, folder: Path) -> TaskConfig:
+    given = result.provenance.get("configuration")
+    if not isinstance(given, dict):
+        raise ArtifactError(f"{folder}: the result holds no configuration; measure the task again")
+    parts = {key: given[key] for key in ("backbone", "adapter") if key in given}
+    try:
+        return TaskConfig.model_validate_json(json.dumps({"name": "model", **parts}))
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise ArtifactError(
+            f"{folder}: the configuration of the result cannot be read by this version ({reason}); "
+            "measure the task again"
+        ) from None
+
+
+def _check_form(config: TaskConfig, shared: tuple[str, ...]) -> None:
+    """Refuse networks that are more than a seed and an adapter."""
+    backbone = config.backbone
+    if isinstance(backbone, GivenBackbone) and backbone.init != "scaffold":
+        raise ArtifactError(
+            "the network keeps weights that it came with, and a packed model is a seed and an "
+            "adapter: measure it with `backbone: {init: scaffold}`, or share the adapter with the "
+            "package peft"
+        )
+    if isinstance(backbone, HuggingfaceConfig):
+        raise ArtifactError(
+            "a model of the transformers library needs files of its own beside the seed, so it "
+            "cannot be packed; save it with that library"
+        )
+    if getattr(backbone, "family", "") == "python" and getattr(backbone, "factory", None) is None:
+        raise ArtifactError(
+            "the network was given in Python, so nothing says how to make it again; measure with "
+            "`backbone: {family: python, factory: module:function}`"
+        )
+    if shared:
+        raise ArtifactError(
+            f"the network reads {', '.join(shared)}, which all its examples share and a packed "
+            "model does not hold: models of nodes in one graph cannot be packed"
+        )
+
+
+def _chosen(folder: Path, result: Result, rank: int | None, repeat: int | None) -> kept.Trained:
+    """The member to pack."""
+    points = {point.rank: point for point in result.points}
+    listed = ", ".join(map(str, points))
+    if rank is None:
+        rank = result.minimal_rank.value
+        if rank is None:
+            raise ArtifactError(
+                f"no rank that was measured keeps up with full training "
+                f"({result.minimal_rank.verdict.replace('_', ' ')}); give --rank, one of {listed}"
+            )
+    if rank not in points:
+        raise ArtifactError(f"rank {rank} was not measured; give --rank, one of {listed}")
+    there = [
+        item
+        for item in kept.trained(folder)
+        if (item.member.rank, item.member.learning_rate, item.member.epochs)
+        == (rank, points[rank].learning_rate, result.scope.get("epochs"))
+    ]
+    if not there:
+        why = result.provenance.get("weights") or "it was measured before they were kept, perhaps"
+        raise StoreError(
+            f"{folder} holds no trained tensors of rank {rank}: {why}; measure again with --fresh"
+        )
+    if repeat is None:
+        sign = 1 if result.higher_is_better else -1
+        return max(there, key=lambda item: sign * item.validation)
+    for item in there:
+        if item.member.repeat == repeat:
+            return item
+    repeats = ", ".join(str(item.member.repeat) for item in there)
+    raise StoreError(f"there is no repeat {repeat} of rank {rank}; give --repeat, one of {repeats}")
+
+
+def _stored(name: str, value: NDArray[Any], dtype: DType) -> NDArray[Any]:
+    if value.dtype.kind != "f":
+        return value
+    with np.errstate(over="ignore"):
+        stored = value.astype(_TYPES[dtype])
+    if not np.isfinite(stored).all():
+        larger = "; pack it with --dtype fp32" if dtype == "fp16" else ""
+        raise ArtifactError(f"the tensor `{name}` holds values that {dtype} cannot hold{larger}")
+    return stored
+
+
+def _network(result: Result) -> str:
+    network = result.provenance.get("network")
+    return str(network["hash"]) if isinstance(network, dict) else ""
+
+
+def _write(path: Path, tensors: Mapping[str, NDArray[Any]], description: Description) -> Path:
+    from safetensors.numpy import save
+
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_bytes(save(dict(tensors), written(description)))
+        part.replace(path)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror}; name another file") from None
+    return path
+
+
+def _note(fitted: Mapping[str, Any] | None) -> str:
+    if reads(fitted):
+        return ""
+    why = (fitted or {}).get("refused", "its source has no form of preprocessing in a file")
+    return (
+        f"`rankprobe predict` cannot read new data for this model: {why}; rankprobe.load gives "
+        "the network, for inputs that you prepare"
+    )

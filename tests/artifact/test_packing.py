@@ -1,0 +1,214 @@
+"""A packed model says what the run said, from its file alone."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+import rankprobe
+from rankprobe.artifact.packing import pack
+from rankprobe.artifact.prediction import Predictions, predict
+from rankprobe.artifact.reading import read_model
+from rankprobe.cli import main
+from rankprobe.errors import ArtifactError, DataError, StoreError
+from rankprobe.search.trained import trained
+from tests.artifact.runs import MAKERS, run
+
+Values = NDArray[np.float64]
+NEW = {"numbers": "data.npz", "table": "data.csv", "pictures": "data.npz", "text": "data.csv"}
+
+
+def packed(name: str, folder: Path, **options: object) -> Path:
+    return pack(run(name), rank=2, out=folder / "model.safetensors", **options).path  # type: ignore[arg-type]
+
+
+def recorded(name: str, repeat: int) -> Values:
+    """What the run recorded of its test predictions: log odds, or values."""
+    (item,) = (t for t in trained(run(name)) if (t.member.rank, t.member.repeat) == (2, repeat))
+    return np.asarray(np.load(run(name) / "predictions" / f"{item.key}.npy"), dtype=np.float64)
+
+
+def loss_of(predictions: Predictions, name: str) -> Values:
+    """Recorded form of predictions: the loss of each example under log loss, else values."""
+    if predictions.task.objective == "regression":
+        return predictions.outputs.astype(np.float64)
+    data = run(name) / "data.npz"
+    if data.exists():
+        truth = [str(label) for label in np.load(data)["y_test"]]
+    else:
+        with (run(name) / "data.csv").open() as file:
+            truth = [row["label"] for row in csv.DictReader(file) if row["split"] == "test"]
+    index = [predictions.task.classes.index(label) for label in truth]
+    losses: Values = -np.log(predictions.probabilities[np.arange(len(index)), index])
+    return losses
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("repeat", [0, 1])
+def test_predictions_are_those_of_the_run(name: str, repeat: int, tmp_path: Path) -> None:
+    path = packed(name, tmp_path, repeat=repeat)
+    predictions = predict(path, run(name) / "new" / NEW[name])
+    found = loss_of(predictions, name)
+    wanted = recorded(name, repeat)
+    scale = np.abs(wanted).max()
+    np.testing.assert_allclose(found.reshape(wanted.shape), wanted, atol=1e-5 * max(1.0, scale))
+
+
+def test_a_new_process_with_other_settings_gives_the_same(tmp_path: Path) -> None:
+    path = packed("numbers", tmp_path)
+    data = run("numbers") / "new" / "data.npz"
+    here = predict(path, data)
+    code = (
+        "import sys, torch, rankprobe\n"
+        "torch.set_default_dtype(torch.float64); torch.manual_seed(9); torch.set_num_threads(2)\n"
+        "from rankprobe.cli import main\n"
+        "before = torch.get_rng_state().sum()\n"
+        "status = main(sys.argv[1:])\n"
+        "assert torch.get_rng_state().sum() == before\n"
+        "assert torch.get_default_dtype() is torch.float64\n"
+        "sys.exit(status)"
+    )
+    command = [sys.executable, "-c", code, "predict", str(path), str(data), "-o", "out.csv"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    with (tmp_path / "out.csv").open() as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["prediction", "probability_large", "probability_small"]
+    assert [row[0] for row in rows[1:]] == [row[0] for row in here.rows()]
+    there = np.array([[float(value) for value in row[1:]] for row in rows[1:]])
+    np.testing.assert_allclose(there, here.probabilities, atol=1e-6)
+
+
+def test_the_best_repeat_is_packed_and_its_score_is_that_of_the_run(tmp_path: Path) -> None:
+    result = pack(run("numbers"), rank=2, out=tmp_path / "m.safetensors")
+    items = [t for t in trained(run("numbers")) if t.member.rank == 2]
+    best = min(items, key=lambda item: item.validation)  # a loss
+    assert (result.repeat, result.test) == (best.member.repeat, best.test)
+    assert result.sizes.ours == (tmp_path / "m.safetensors").stat().st_size
+    assert (
+        result.sizes.fp32
+        == 4 * result.sizes.weights
+        == 4 * sum(p.numel() for p in read_model(result.path).backbone.parameters())
+    )
+
+
+def test_half_precision_is_smaller_and_close(tmp_path: Path) -> None:
+    whole = predict(packed("numbers", tmp_path), run("numbers") / "new" / "data.npz")
+    large = (tmp_path / "model.safetensors").stat().st_size
+    half = predict(packed("numbers", tmp_path, dtype="fp16"), run("numbers") / "new" / "data.npz")
+    assert (tmp_path / "model.safetensors").stat().st_size < large
+    assert not np.array_equal(whole.outputs, half.outputs)
+    np.testing.assert_allclose(whole.outputs, half.outputs, atol=0.02)
+
+
+def test_a_loaded_model_is_an_ordinary_module(tmp_path: Path) -> None:
+    module = rankprobe.load(packed("numbers", tmp_path))
+    assert isinstance(module, torch.nn.Module)
+    assert not module.training
+    assert {p.dtype for p in module.parameters()} == {torch.float32}
+    assert module(torch.zeros(3, 5)).shape == (3, 2)
+
+
+class TestWhichMember:
+    def test_a_rank_that_was_not_measured(self, tmp_path: Path) -> None:
+        with pytest.raises(ArtifactError, match=r"rank 7 was not measured; give --rank, one of 2$"):
+            pack(run("numbers"), rank=7, out=tmp_path / "m")
+
+    def test_a_repeat_that_is_not_there(self, tmp_path: Path) -> None:
+        with pytest.raises(StoreError, match=r"no repeat 5 of rank 2; give --repeat, one of 0, 1"):
+            pack(run("numbers"), rank=2, repeat=5, out=tmp_path / "m")
+
+    def test_the_minimal_rank_is_the_default(self, tmp_path: Path) -> None:
+        folder = self.with_minimal(tmp_path, 2, "resolved")
+        assert pack(folder, out=tmp_path / "m").rank == 2
+
+    def test_without_one_a_rank_must_be_named(self, tmp_path: Path) -> None:
+        folder = self.with_minimal(tmp_path, None, "above_largest")
+        with pytest.raises(ArtifactError, match=r"\(above largest\); give --rank, one of 2"):
+            pack(folder, out=tmp_path / "m")
+
+    def test_a_run_from_before(self, tmp_path: Path) -> None:
+        folder = self.with_minimal(tmp_path, 2, "resolved")
+        shutil.rmtree(folder / "weights")
+        with pytest.raises(StoreError, match=r"no trained tensors of rank 2.*--fresh"):
+            pack(folder, out=tmp_path / "m")
+        (folder / "task.json").unlink()
+        with pytest.raises(ArtifactError, match=r"holds no task\.json.*--fresh"):
+            pack(folder, out=tmp_path / "m")
+
+    def with_minimal(self, tmp_path: Path, value: int | None, verdict: str) -> Path:
+        folder = tmp_path / "run"
+        shutil.copytree(run("numbers"), folder)
+        result = json.loads((folder / "result.json").read_text())
+        result["minimal_rank"] |= {"value": value, "verdict": verdict}
+        (folder / "result.json").write_text(json.dumps(result))
+        return folder
+
+
+class TestNewData:
+    """What is wrong with data is named by its column."""
+
+    def wrong(self, name: str, file: Path, match: str, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match=match):
+            predict(packed(name, tmp_path), file)
+
+    def csv(self, tmp_path: Path, content: str) -> Path:
+        (tmp_path / "new.csv").write_text(content)
+        return tmp_path / "new.csv"
+
+    def test_a_missing_column(self, tmp_path: Path) -> None:
+        file = self.csv(tmp_path, "weight,day\n70,2021-03-04\n")
+        self.wrong("table", file, r"new\.csv has no column `kind`.*it has weight, day", tmp_path)
+
+    def test_text_among_numbers(self, tmp_path: Path) -> None:
+        file = self.csv(tmp_path, "weight,kind,day\n70,oak,2021-03-04\nheavy,oak,2021-03-04\n")
+        self.wrong("table", file, r"`weight` .*needs numbers, and holds 'heavy' in row 2", tmp_path)
+
+    def test_no_dates(self, tmp_path: Path) -> None:
+        file = self.csv(tmp_path, "weight,kind,day\n70,oak,soon\n")
+        self.wrong("table", file, r"`day` .*needs dates like %Y-%m-%d, and holds 'soon'", tmp_path)
+
+    def test_an_unknown_category_and_gaps_are_no_error(self, tmp_path: Path) -> None:
+        file = self.csv(tmp_path, "weight,kind,day\n,yew,2021-03-04\n70,,\n")
+        assert len(predict(packed("table", tmp_path), file).outputs) == 2
+
+    def test_another_shape(self, tmp_path: Path) -> None:
+        np.savez(tmp_path / "new.npz", x=np.zeros((3, 4), np.float32))
+        match = r"`x` in .*new\.npz has examples of the shape \(4,\), and the model reads \(5,\)"
+        self.wrong("numbers", tmp_path / "new.npz", match, tmp_path)
+
+    def test_values_that_are_not_finite(self, tmp_path: Path) -> None:
+        np.savez(tmp_path / "new.npz", x=np.full((3, 5), np.nan, np.float32))
+        self.wrong("numbers", tmp_path / "new.npz", r"feature 0 of `x`.*NaN", tmp_path)
+
+    def test_another_array(self, tmp_path: Path) -> None:
+        np.savez(tmp_path / "new.npz", z=np.zeros((3, 5)))
+        self.wrong("numbers", tmp_path / "new.npz", "has no array `x`; its arrays: z", tmp_path)
+
+    def test_no_file(self, tmp_path: Path) -> None:
+        self.wrong("numbers", tmp_path / "none.npz", "there is no file", tmp_path)
+
+
+def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, dense = tmp_path / "model.safetensors", tmp_path / "dense.safetensors"
+    assert main(["pack", str(run("numbers")), "--rank", "2", "-o", str(model)]) == 0
+    shown = capsys.readouterr().out
+    assert "rank 2, repeat" in shown
+    assert "seed + adapters" in shown
+    assert main(["verify", str(model)]) == 0
+    assert "frozen   2 tensors made again from seed 42, normal" in capsys.readouterr().out
+    assert main(["predict", str(model), str(run("numbers") / "new" / "data.npz")]) == 0
+    shown = capsys.readouterr().out
+    assert len(shown.splitlines()) == 41
+    assert main(["merge", str(model), "-o", str(dense)]) == 0
+    assert "6 tensors" in capsys.readouterr().out
+    assert main(["verify", str(dense)]) == 2
+    assert "no artifact of rankprobe" in capsys.readouterr().err
