@@ -291,14 +291,12 @@ def _of_one_grid(items: Sequence[Result | Grid | str | Path]) -> Comparison | No
     """The comparison of a grid given alone: what varies in it is nothing to warn of."""
     from rankprobe.grid_file import is_grid, load_grid
 
-    if len(items) != 1 or isinstance(items[0], Result):
+    if len(items) != 1:
         return None
     (alone,) = items
-    if not isinstance(alone, Grid):
-        if not is_grid(alone):
-            return None
-        alone = load_grid(alone)
-    return alone.comparison
+    if isinstance(alone, str | Path):
+        return load_grid(alone).comparison if is_grid(alone) else None
+    return alone.comparison if isinstance(alone, Grid) else None
 
 
 def _all_of(items: Sequence[Result | Grid | str | Path], **of_tables: Any) -> list[Result]:

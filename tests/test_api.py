@@ -35,7 +35,10 @@ def measured(
     arrays: tuple[np.ndarray, np.ndarray], tmp_path_factory: pytest.TempPathFactory
 ) -> rankprobe.Result:
     """Measured once, into a folder."""
-    return rankprobe.measure(*arrays, out=tmp_path_factory.mktemp("run") / "run", **QUICK)
+    result: rankprobe.Result = rankprobe.measure(
+        *arrays, out=tmp_path_factory.mktemp("run") / "run", **QUICK
+    )
+    return result
 
 
 def test_arrays_are_measured_and_nothing_is_written(

@@ -13,7 +13,8 @@ STUDENT: dict[str, Any] = {"backbone": {"hidden": []}, "adapter": {"head": "adap
 
 def measure(k: int, decay: float, seed: int) -> Result:
     task = plant_linear(PlantedTask(k=k, decay=decay, seed=seed))
-    return rankprobe.measure(task.x, task.y, **STUDENT)
+    result: Result = rankprobe.measure(task.x, task.y, **STUDENT)
+    return result
 
 
 def test_a_flat_spectrum_of_rank_two() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rankprobe
-from rankprobe.artifact.description import FORMAT, Description, Frozen, Trained, written
+from rankprobe.artifact.description import Description, Frozen, Trained, written
 from rankprobe.artifact.network import attached, backbone_of, frozen_sums, put, sha256_of
 from rankprobe.artifact.reading import read_model
 from rankprobe.artifact.sizes import Sizes, sizes_of
@@ -93,7 +93,7 @@ def pack(
     use = use_of(config)
     frozen = _evaluated(scaffold_of(config).sibling(member.scaffold), use, config, result, member)
     description = Description(
-        format=FORMAT,
+        format=1,
         rankprobe=rankprobe.__version__,
         task=facts,
         backbone=config.backbone,

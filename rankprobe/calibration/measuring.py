@@ -99,7 +99,7 @@ def _measure(job: Job, arrays: Arrays) -> Result:
         # Luck in training is all but nothing in a linear task, and most of a teacher's noise.
         repeats = 12 if planned.kind == "teacher" else 5
         settings["search"] = {"ranks": list(planned.presets), "repeats": repeats}
-    return rankprobe.measure(
+    result: Result = rankprobe.measure(
         arrays.x[train],
         arrays.y[train],
         validation=(arrays.x[validation], arrays.y[validation]),
@@ -108,6 +108,7 @@ def _measure(job: Job, arrays: Arrays) -> Result:
         name=planned.name,
         **settings,
     )
+    return result
 
 
 def _student(planned: Planned) -> Mapping[str, Any]:

@@ -134,8 +134,10 @@ class _CohortProduct(torch.autograd.Function):
         if shared:
             rows = x.reshape(-1, d_in)
             factors = beta.view(members, *(1 for _ in x.shape))
-            several = isinstance(weight, Lanes)
-            output = weight.spread(frozen).mul_(factors) if several else frozen * factors
+            if isinstance(weight, Lanes):
+                output = weight.spread(frozen).mul_(factors)
+            else:
+                output = frozen * factors
             inner = (rows @ A.reshape(-1, d_in).t()).view(len(rows), members, rank).transpose(0, 1)
             inner = inner * scaling.view(per_member)
         else:

@@ -55,7 +55,8 @@ def erdos_renyi(words: Words, shape: tuple[int, int]) -> Matrix:
         ties = np.flatnonzero(ranked == last)  # of equals the first ones
         below[ties[: zeros - int(below.sum())]] = True
         weights[below] = 0
-    return weights.reshape(shape)
+    shaped: Floats = weights.reshape(shape)
+    return shaped
 
 
 def spectral_radius(matrix: Matrix) -> float:

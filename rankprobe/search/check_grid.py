@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rankprobe.config_grid import VariedConfig
 from rankprobe.data.task import Task
-from rankprobe.errors import ConfigError
+from rankprobe.errors import ConfigError, Problem
 from rankprobe.search.check import Check, check_task, span
 from rankprobe.search.grid import prepare_grid
 from rankprobe.search.sharing import Sharing
@@ -66,7 +66,8 @@ def check_grid(varied: VariedConfig, tasks: Mapping[str, Task], *, device: str) 
         TrainingError: A step that fails.
     """
     setups = prepare_grid(varied, tasks, device=device)
-    checks, problems = {}, {}
+    checks: dict[str, Check] = {}
+    problems: dict[Problem, None] = {}
     for name, config in varied.configs.items():
         try:
             checks[name] = check_task(config, tasks[name], device=device)

@@ -14,7 +14,7 @@ from pathlib import Path
 from rankprobe.config import TaskConfig
 from rankprobe.config_grid import VariedConfig
 from rankprobe.data.task import Task
-from rankprobe.errors import ConfigError, StoreError
+from rankprobe.errors import ConfigError, Problem, StoreError
 from rankprobe.records import Result
 from rankprobe.search.grid_bench import GridBench
 from rankprobe.search.laboratory import Progress
@@ -122,7 +122,8 @@ def prepare_grid(varied: VariedConfig, tasks: Mapping[str, Task], *, device: str
     Raises:
         ConfigError: As `rankprobe.search.setup.prepare`.
     """
-    setups, problems = [], {}
+    setups: list[Setup] = []
+    problems: dict[Problem, None] = {}
     for name, config in varied.configs.items():
         try:
             setups.append(prepare(config, tasks[name], device=device))

@@ -43,8 +43,8 @@ class Placed(Member):
 
 def placed(member: Member, combination: int) -> Placed:
     """A member as that of a combination."""
-    own = (getattr(member, field.name) for field in fields(Member))
-    return Placed(*own, combination=combination)
+    own = {field.name: getattr(member, field.name) for field in fields(Member)}
+    return Placed(**own, combination=combination)
 
 
 class Sharing:

@@ -73,7 +73,7 @@ def measure_one(task: PlantedTask, planted: Planted, runs: Path) -> Result:
     """
     import rankprobe
 
-    return rankprobe.measure(
+    result: Result = rankprobe.measure(
         planted.x,
         planted.y,
         name=task.name,
@@ -81,6 +81,7 @@ def measure_one(task: PlantedTask, planted: Planted, runs: Path) -> Result:
         **STUDENT,
         search={"target": TARGET},
     )
+    return result
 
 
 def _outcome(task: PlantedTask, result: Result, recoveries: Matrix) -> Outcome:

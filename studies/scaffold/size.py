@@ -18,6 +18,7 @@ import multiprocessing
 import resource
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,7 @@ def file_size(layers: int) -> tuple[int, int]:
         return file.stat().st_size, count_trainable(module)
 
 
-def regenerated(shapes: dict[str, tuple[int, ...]]) -> Regeneration:
+def regenerated(shapes: Mapping[str, tuple[int, ...]]) -> Regeneration:
     """Make tensors one after the other into float16, in a process of its own."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:

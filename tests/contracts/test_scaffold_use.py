@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -38,9 +40,8 @@ def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr(layers, "SMALL_LAYER", 0)
 
 
-def settings_of(name: str, **more: object) -> TrainingProtocol:
-    b_init = "kaiming" if name == "zero" else "zeros"
-    adapter = more.pop("adapter", Adapter(b_init=b_init))
+def settings_of(name: str, **more: Any) -> TrainingProtocol:
+    adapter = more.pop("adapter", Adapter(b_init="kaiming" if name == "zero" else "zeros"))
     return protocol(use=USES[name], adapter=adapter, **more)
 
 

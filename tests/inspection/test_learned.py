@@ -109,8 +109,8 @@ def test_adapters_of_every_kind_of_layer(name: str) -> None:
 
 def test_repeats_are_summed_up() -> None:
     def member(beta: float, scale: float) -> Tensors:
-        A, B = np.eye(2, 5, dtype="float32"), scale * np.eye(4, 2, dtype="float32")
-        return {"x.A": A, "x.B": B, "x.beta": np.float32(beta), "head.weight": A}
+        A, B = np.eye(2, 5, dtype=np.float32), np.float32(scale) * np.eye(4, 2, dtype=np.float32)
+        return {"x.A": A, "x.B": B, "x.beta": np.array(beta, np.float32), "head.weight": A}
 
     members = [member(0.5, 1.0), member(1.0, 2.0), member(0.25, 0.0)]
     (item,) = adapter_spectra(TrainedRank(2, members), Adapter(scaling="standard", alpha=4))
@@ -121,7 +121,7 @@ def test_repeats_are_summed_up() -> None:
 
 
 def test_a_scaffold_of_zeros_has_no_share() -> None:
-    tensors = {"x.A": np.eye(1, 3), "x.B": np.eye(3, 1)}
+    tensors = {"x.A": np.eye(1, 3, dtype=np.float32), "x.B": np.eye(3, 1, dtype=np.float32)}
     trained = TrainedRank(1, [tensors], [{"x": 0.0}])
     (item,) = adapter_spectra(trained, Adapter())
     assert item.beta.median == 1.0  # fixed

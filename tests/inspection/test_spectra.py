@@ -26,7 +26,8 @@ def matrix(seed: int, *shape: int) -> Matrix:
 def planted(values: list[float], d_out: int, d_in: int) -> Matrix:
     left = np.linalg.qr(matrix(1, d_out, len(values)))[0]
     right = np.linalg.qr(matrix(2, d_in, len(values)))[0]
-    return (left * values) @ right.T
+    product: Matrix = (left * values) @ right.T
+    return product
 
 
 sizes = st.integers(1, 12)

@@ -10,6 +10,7 @@ from rankprobe.records import Member, Run
 from rankprobe.search import executor
 from rankprobe.search.bench import Bench, Tick
 from rankprobe.search.executor import Cluster, InProcess, Workers
+from rankprobe.training import TrainingProtocol
 from tests.search.fakes import make_bench
 
 COHORTS = [(Member(rank, 0.01, 0, 1),) for rank in (1, 2, 4)]
@@ -20,7 +21,12 @@ class Mortal(Bench):
 
     lives: Path
 
-    def train(self, members: Sequence[Member], tick: Tick | None = None) -> tuple[Run, ...]:
+    def train(
+        self,
+        members: Sequence[Member],
+        tick: Tick | None = None,
+        protocols: Sequence[TrainingProtocol] = (),
+    ) -> tuple[Run, ...]:
         for file in self.lives.iterdir():
             file.unlink()
             os._exit(9)

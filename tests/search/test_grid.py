@@ -36,7 +36,8 @@ VARY = {"backbone.weights": ["normal", "binary"], "adapter.scaling": ["standard"
 
 
 def measured(vary: Any = None, **options: Any) -> Grid:
-    return rankprobe.measure(PLANTED.x, PLANTED.y, vary=vary or VARY, **{**QUICK, **options})
+    grid: Grid = rankprobe.measure(PLANTED.x, PLANTED.y, vary=vary or VARY, **{**QUICK, **options})
+    return grid
 
 
 def alone(settings: dict[str, Any]) -> Result:
@@ -44,7 +45,8 @@ def alone(settings: dict[str, Any]) -> Result:
     for key, value in settings.items():
         section, name = key.split(".")
         own.setdefault(section, {})[name] = value
-    return rankprobe.measure(PLANTED.x, PLANTED.y, **own)
+    result: Result = rankprobe.measure(PLANTED.x, PLANTED.y, **own)
+    return result
 
 
 @pytest.fixture
@@ -64,7 +66,10 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Member]:
 
 def assert_same(one: Result, other: Result) -> None:
     """Same rates, scores to the last digits that company in a cohort may change, same answer."""
-    for a, b in zip((one.baseline, *one.points), (other.baseline, *other.points), strict=True):
+    pairs: list[tuple[Any, Any]] = list(
+        zip((one.baseline, *one.points), (other.baseline, *other.points), strict=True)
+    )
+    for a, b in pairs:
         assert a.learning_rate == b.learning_rate
         np.testing.assert_allclose(a.scores, b.scores, atol=1e-5)
     assert one.minimal_rank.value == other.minimal_rank.value
@@ -83,7 +88,7 @@ def test_every_result_is_that_of_measuring_alone() -> None:
 
 
 def test_a_search_that_finds_its_own_ranks_and_length_is_followed() -> None:
-    settings = {"training": {"batch_size": 128}, "search": {"repeats": 2}}
+    settings: dict[str, Any] = {"training": {"batch_size": 128}, "search": {"repeats": 2}}
     vary = {"adapter.beta": ["trained", "fixed"]}
     grid = measured(vary, backbone={"hidden": []}, adapter={"head": "adapter"}, **settings)
     for beta, result in grid.results.items():
@@ -255,7 +260,7 @@ class TestTurns:
             Turns[int](work).advance()
 
     def test_cancelling_ends_what_waits_and_what_never_began(self) -> None:
-        ended = []
+        ended: list[bool] = []
 
         def work() -> None:
             try:

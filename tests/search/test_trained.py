@@ -116,7 +116,7 @@ def test_workers_send_them(tmp_path: Path) -> None:
 class TestFiles:
     RUN = dataclasses.replace(
         Run(MEMBER, "finished", validation=0.5, test=0.25, predictions=np.arange(3)),
-        tensors={"hidden0.A": np.ones((2, 5), np.float32), "hidden0.beta": np.float32(3)[()]},
+        tensors={"hidden0.A": np.ones((2, 5), np.float32), "hidden0.beta": np.array(3, np.float32)},
     )
 
     def recorded(self, folder: Path) -> str:

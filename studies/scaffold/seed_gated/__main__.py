@@ -33,5 +33,11 @@ def train(folder: Path = HERE) -> None:
         print(f"other classes: {outside}\n{measured.words()}\n", flush=True)
 
 
+def main() -> None:
+    """Fetch the data and train."""
+    fetch("mnist5k")
+    train()
+
+
 if __name__ == "__main__":
-    sys.exit(guarded(lambda: (fetch("mnist5k"), train())))
+    sys.exit(guarded(main))
