@@ -105,7 +105,7 @@ def beta(words: Words) -> Floats:
 def exponential(words: Words) -> Floats:
     """Exponential, (z1^2 + z2^2) / 2 of independent normals, minus its mean 1; two words."""
     squares = np.square(_normals(words, 2))
-    drawn: Floats = (squares[:, 0] + squares[:, 1]) / np.float32(2)
+    drawn: Floats = np.divide(squares[:, 0] + squares[:, 1], np.float32(2))
     return drawn - np.float32(1)
 
 
