@@ -105,8 +105,8 @@ def beta(words: Words) -> Floats:
 def exponential(words: Words) -> Floats:
     """Exponential, (z1^2 + z2^2) / 2 of independent normals, minus its mean 1; two words."""
     squares = np.square(_normals(words, 2))
-    weights: Floats = (squares[:, 0] + squares[:, 1]) / np.float32(2) - np.float32(1)
-    return weights
+    drawn: Floats = np.divide(squares[:, 0] + squares[:, 1], np.float32(2))
+    return drawn - np.float32(1)
 
 
 def _normals(words: Words, each: int) -> Floats:

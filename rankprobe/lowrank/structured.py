@@ -48,7 +48,7 @@ def erdos_renyi(words: Words, shape: tuple[int, int]) -> Matrix:
     values, low, high = words.reshape(-1, 3).T
     ranked = high.astype(np.uint32) << np.uint32(16) | low
     zeros = (2 * ranked.size + 5) // 10
-    weights = normal(values) / np.sqrt(np.float32(0.8))
+    weights: Matrix = normal(values) / np.sqrt(np.float32(0.8))
     if zeros:
         last = np.partition(ranked, zeros - 1)[zeros - 1]
         below = ranked < last
