@@ -227,8 +227,10 @@ def save(result: Result | Grid) -> None:
     from rankprobe.evidence_file import FILE, write_evidence
 
     try:
-        # Other readings pair it with another result's, example by example.
-        write_evidence(result.folder / FILE, result.evidence, {})
+        for one in result.results.values() if isinstance(result, Grid) else (result,):
+            if one.folder is not None:
+                # Other readings pair it with another result's, example by example.
+                write_evidence(one.folder / FILE, one.evidence, {})
         result.save()
     except StoreError as error:
         raise TrainingError(

@@ -40,6 +40,7 @@ def measure_and_save_grid(
         TrainingError: A failure while running, or when the results cannot be written; what
             finished is kept.
     """
+    from rankprobe.evidence_file import FILE as EVIDENCE
     from rankprobe.grid_file import made_grid
     from rankprobe.reporting.wording import FILES
     from rankprobe.search.grid import measure_grid, tasks_of
@@ -53,7 +54,7 @@ def measure_and_save_grid(
         for name in ("grid.json", "comparison.png", "report.html"):
             (folder / name).unlink(missing_ok=True)
         for combination in config.configs:
-            for name in FILES:
+            for name in (*FILES, EVIDENCE):
                 (folder / combination / name).unlink(missing_ok=True)
     tasks = tasks_of(config, read)
     results, cost = measure_grid(config, tasks, folder=folder, fresh=fresh, **options)

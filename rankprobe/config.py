@@ -67,6 +67,7 @@ class ScaffoldConfig(Model):
     count: Annotated[int, Field(ge=2)] = Field(
         default=2, description="a whole number of at least 2"
     )
+    draws: Literal["fixed", "fresh"] = "fixed"
     seeds: SeedClasses | None = Field(
         default=None, description="names of classes by seed, such as {42: [0, 1], 43: [2, 3]}"
     )

@@ -45,13 +45,14 @@ def scaffold_conflicts(settings: Settings, where: Where, *, kept: bool) -> Itera
                 "scaffold",
                 key,
             )
-    if "count" in scaffold and resample not in ("step", "batch"):
-        yield problem(
-            "`scaffold.count` is the number of scaffolds of `resample: step` and `batch`",
-            "write one of them beside it, or remove it",
-            "scaffold",
-            "count",
-        )
+    for key in ("count", "draws"):
+        if key in scaffold and resample not in ("step", "batch"):
+            yield problem(
+                f"`scaffold.{key}` is about the scaffolds of `resample: step` and `batch`",
+                "write one of them beside it, or remove it",
+                "scaffold",
+                key,
+            )
     if scaffold.get("seeds") is not None and changed:
         yield problem(
             "`scaffold.seeds` says which scaffold each example goes through, and so does another "

@@ -184,7 +184,24 @@ FEATURES = (
 )
 FURTHER = (*SIZES, ONLINE, *chain(*FEATURES))
 # One experiment each, with settings that vary in its file.
-GRIDS: tuple[Measurement, ...] = ()
+GRIDS = tuple(
+    Measurement(
+        f"scaffold-{folder.replace('_', '-')}",
+        f"scaffold/{folder}",
+        what,
+        fetched=("scaffold",),
+        varies=True,
+    )
+    for folder, what in (
+        ("families", "22 distributions of frozen weights"),
+        ("removal", "the scaffold there, never there, and taken away"),
+        ("resampling", "a scaffold that stays, and that changes while training"),
+        ("b_init", "B from zeros and Kaiming-uniform"),
+        ("heads", "a head that is trained, and one with an adapter"),
+        ("scaling", "what the adapters are multiplied by, and beta fixed"),
+        ("capacity", "networks of four sizes"),
+    )
+)
 MEASUREMENTS = (
     *STUDIES,
     *ORDERING,

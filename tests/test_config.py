@@ -67,7 +67,7 @@ def test_defaults_are_those_of_the_contract(folder: Path) -> None:
                     "layer_norm": False, "dora": False, "residual": False, "embeddings": "trained",
                     "layers": None, "others": "frozen", "unadapted": "refused"},
         "scaffold": {"frozen": "seeded", "evaluation": "kept", "resample": "none", "count": 2,
-                     "seeds": None, "outside": "ignored"},
+                     "draws": "fixed", "seeds": None, "outside": "ignored"},
         "training": {"optimizer": "adamw", "learning_rate": "tuned", "weight_decay": 0.01,
                      "batch_size": 128, "epochs": "auto", "schedule": "cosine", "decay": 0.9,
                      "warmup": 0.0, "clip": None, "class_weights": "none"},

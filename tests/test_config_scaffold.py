@@ -58,8 +58,8 @@ def test_the_short_form() -> None:
         (
             {"scaffold": {"resample": "epoch", "count": 3}},
             (
-                "scaffold.count: `scaffold.count` is the number of scaffolds of `resample: "
-                "step` and `batch` | write one of them beside it, or remove it"
+                "scaffold.count: `scaffold.count` is about the scaffolds of `resample: step` "
+                "and `batch` | write one of them beside it, or remove it"
             ),
         ),
         (

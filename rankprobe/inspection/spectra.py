@@ -28,7 +28,8 @@ def product_spectrum(B: ArrayLike, A: ArrayLike) -> Values:
     right = _matrix(A).T
     if left.shape[1] == 0:
         return np.zeros(0)
-    return np.linalg.svd(_triangle(left) @ _triangle(right).T, compute_uv=False)
+    core = _triangle(left) @ _triangle(right).T
+    return np.asarray(np.linalg.svd(core, compute_uv=False), dtype=np.float64)
 
 
 def stable_rank(singular: ArrayLike) -> float:
@@ -139,4 +140,4 @@ def _matrix(values: ArrayLike) -> Values:
 
 def _triangle(matrix: Values) -> Values:
     """R of the decomposition into Q of orthonormal columns and a triangular R."""
-    return np.asarray(np.linalg.qr(matrix, mode="r"))
+    return np.asarray(np.linalg.qr(matrix, mode="r"), dtype=np.float64)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from rankprobe.lowrank.adapter import Adapter, uniform
 from rankprobe.lowrank.frozen import FrozenTensor
+from rankprobe.lowrank.lanes import Lanes
 from rankprobe.lowrank.scaffold import Scaffold
 
 
@@ -86,6 +87,8 @@ class LowRankLayer(FrozenTensor):
         self.norm = self.make_norm(d_out, like.dtype) if adapter.layer_norm else None
         # The merged tensor, where a cohort has made those of all its members at once.
         self.whole: Tensor | None = None
+        # The frozen tensors of the members of a cohort, where these are not the same.
+        self.lanes: Lanes | None = None
 
     @property
     def small(self) -> bool:
@@ -124,7 +127,8 @@ class LowRankLayer(FrozenTensor):
             beta: (members,), or a scalar that they share.
             scaling: (members,).
         """
-        frozen = beta.view(-1, 1, 1) * self.weight.flatten(1)
+        own = self.weight.flatten(1) if self.lanes is None else self.lanes.each().flatten(2)
+        frozen = beta.view(-1, 1, 1) * own
         merged = torch.baddbmm(frozen, scaling.view(-1, 1, 1) * B, A.flatten(2))
         return merged.view(len(merged), *self.shape)
 

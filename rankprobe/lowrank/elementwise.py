@@ -40,7 +40,8 @@ def normal(words: Words) -> Floats:
 
 def uniform(words: Words) -> Floats:
     """Uniform; one word."""
-    return _midpoints(words) * np.sqrt(np.float32(3))
+    weights: Floats = _midpoints(words) * np.sqrt(np.float32(3))
+    return weights
 
 
 def truncated_normal(words: Words) -> Floats:
@@ -52,7 +53,8 @@ def truncated_normal(words: Words) -> Floats:
 def laplace(words: Words) -> Floats:
     """Laplace: z1 z2 + z3 z4 of independent normals has it, with b = 1; four words."""
     z = _normals(words, 4)
-    return (z[:, 0] * z[:, 1] + z[:, 2] * z[:, 3]) / np.sqrt(np.float32(2))
+    weights: Floats = (z[:, 0] * z[:, 1] + z[:, 2] * z[:, 3]) / np.sqrt(np.float32(2))
+    return weights
 
 
 def cauchy(words: Words) -> Floats:
@@ -60,7 +62,8 @@ def cauchy(words: Words) -> Floats:
     z = _normals(words, 2)
     clip = np.float32(CAUCHY_CLIP)
     # No entry of the table is 0.
-    return np.clip(z[:, 0] / z[:, 1], -clip, clip) / np.float32(CAUCHY_DEVIATION)
+    weights: Floats = np.clip(z[:, 0] / z[:, 1], -clip, clip) / np.float32(CAUCHY_DEVIATION)
+    return weights
 
 
 def student_t(words: Words) -> Floats:
@@ -70,7 +73,8 @@ def student_t(words: Words) -> Floats:
     """
     z = _normals(words, 4)
     chi2 = z[:, 1] * z[:, 1] + z[:, 2] * z[:, 2] + z[:, 3] * z[:, 3]
-    return z[:, 0] / np.sqrt(chi2)
+    weights: Floats = z[:, 0] / np.sqrt(chi2)
+    return weights
 
 
 def gaussian_mixture(words: Words) -> Floats:
@@ -78,7 +82,8 @@ def gaussian_mixture(words: Words) -> Floats:
     pairs = words.reshape(-1, 2)
     wide = np.float32(0.5 / MIXTURE_DEVIATION)
     narrow = np.float32(0.05 / MIXTURE_DEVIATION)
-    return normal(pairs[:, 1]) * np.where(pairs[:, 0] < _WIDE, wide, narrow)
+    weights: Floats = normal(pairs[:, 1]) * np.where(pairs[:, 0] < _WIDE, wide, narrow)
+    return weights
 
 
 def sparse_normal(words: Words) -> Floats:
@@ -93,13 +98,15 @@ def beta(words: Words) -> Floats:
     a, b, c = _midpoints(words).reshape(-1, 3).T
     median = np.maximum(np.minimum(a, b), np.minimum(np.maximum(a, b), c))
     # On (-1, 1) the variance is 1/5.
-    return median * np.sqrt(np.float32(5))
+    weights: Floats = median * np.sqrt(np.float32(5))
+    return weights
 
 
 def exponential(words: Words) -> Floats:
     """Exponential, (z1^2 + z2^2) / 2 of independent normals, minus its mean 1; two words."""
-    z = _normals(words, 2)
-    return (z[:, 0] * z[:, 0] + z[:, 1] * z[:, 1]) / np.float32(2) - np.float32(1)
+    squares = np.square(_normals(words, 2))
+    drawn: Floats = (squares[:, 0] + squares[:, 1]) / np.float32(2)
+    return drawn - np.float32(1)
 
 
 def _normals(words: Words, each: int) -> Floats:

@@ -77,7 +77,8 @@ class LowRankLinear(LowRankLayer):
         if self.whole is not None:
             h = F.linear(x, self.whole)
         elif self.magnitude is None:
-            h = low_rank_product(x, self.frozen, self.A, self.B, self.beta, self.scaling)
+            frozen = self.frozen if self.lanes is None else self.lanes
+            h = low_rank_product(x, frozen, self.A, self.B, self.beta, self.scaling)
         else:
             merged = self.merged()
             h = F.linear(x, merged) * (self.magnitude / merged.norm(dim=1))

@@ -14,14 +14,16 @@ happen in place.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_batchedtensor
 from torch.nn import functional as F
 
-Weight = Tensor | Callable[[], Tensor]
+from rankprobe.lowrank.lanes import Lanes, Matrix, dense
+
+Weight = Matrix | Lanes
 
 
 def plain_product(
@@ -54,8 +56,10 @@ def low_rank_product(
     """`plain_product`, fast under `torch.func.vmap` over members; same arguments.
 
     W may also be a function that makes it: it is called forwards and again backwards, and what it
-    gives is not kept between.
+    gives is not kept between. It may be several, of which each serves some members.
     """
+    if isinstance(weight, Lanes) and not is_batchedtensor(A):
+        weight = weight.alone
     product: Tensor = _Product.apply(x, weight, A, B, beta, scaling)  # type: ignore[no-untyped-call]
     return product
 
@@ -64,8 +68,8 @@ class _Product(torch.autograd.Function):
     """One member; under vmap, hands the whole cohort to `_CohortProduct`."""
 
     @staticmethod
-    def forward(x: Tensor, weight: Weight, *others: Tensor) -> Tensor:
-        return plain_product(x, _dense(weight), *others)
+    def forward(x: Tensor, weight: Matrix, *others: Tensor) -> Tensor:
+        return plain_product(x, dense(weight), *others)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], _output: Tensor) -> None:
@@ -78,7 +82,7 @@ class _Product(torch.autograd.Function):
         g, rows = gradient.flatten(0, -2), x.flatten(0, -2)
         inner = rows @ A.t()
         g_inner = (g @ B) * scaling
-        through = g @ _dense(weight)
+        through = g @ dense(weight)
         g_beta = (through * rows).sum()
         g_x = torch.addmm(through * beta, g_inner, A).view_as(x)
         return g_x, None, g_inner.t() @ rows, (g.t() @ inner) * scaling, g_beta, None
@@ -123,10 +127,15 @@ class _CohortProduct(torch.autograd.Function):
         members, rank, d_in = A.shape
         d_out = B.shape[1]
         per_member = (members, 1, 1)
-        frozen = F.linear(x, _dense(weight))
+        if isinstance(weight, Lanes):
+            frozen = weight.shared(x) if shared else weight.own(x)
+        else:
+            frozen = F.linear(x, dense(weight))
         if shared:
             rows = x.reshape(-1, d_in)
-            output = frozen * beta.view(members, *(1 for _ in frozen.shape))
+            factors = beta.view(members, *(1 for _ in x.shape))
+            several = isinstance(weight, Lanes)
+            output = weight.spread(frozen).mul_(factors) if several else frozen * factors
             inner = (rows @ A.reshape(-1, d_in).t()).view(len(rows), members, rank).transpose(0, 1)
             inner = inner * scaling.view(per_member)
         else:
@@ -153,22 +162,28 @@ class _CohortProduct(torch.autograd.Function):
             rows = x.reshape(-1, d_in)
             flat = g_inner.transpose(0, 1).reshape(len(rows), members * rank)
             g_A = (flat.t() @ rows).view(members, rank, d_in)
-            g_beta = g.reshape(members, -1) @ frozen.reshape(-1)
+            several = isinstance(weight, Lanes)
+            g_beta = (
+                weight.along(g, frozen) if several else g.reshape(members, -1) @ frozen.reshape(-1)
+            )
             if ctx.needs_input_grad[0]:
-                through = torch.einsum("mbo,m->bo", g, beta) @ _dense(weight)
+                through = (
+                    weight.summed(g, beta)
+                    if several
+                    else torch.einsum("mbo,m->bo", g, beta) @ dense(weight)
+                )
                 g_x = torch.addmm(through, flat, A.reshape(-1, d_in)).view_as(x)
         else:
             rows = x.reshape(members, -1, d_in)
             g_A = torch.bmm(g_inner.transpose(1, 2), rows)
-            through = (g.flatten(0, 1) @ _dense(weight)).view(members, -1, d_in)
+            if isinstance(weight, Lanes):
+                through = weight.back(g)
+            else:
+                through = (g.flatten(0, 1) @ dense(weight)).view(members, -1, d_in)
             g_beta = torch.bmm(through.view(members, 1, -1), rows.reshape(members, -1, 1))
             g_beta = g_beta.view(members)
             g_x = through.mul_(beta.view(per_member)).baddbmm_(g_inner, A).view_as(x)
         return g_x, None, None, g_A, g_B, g_beta, None
-
-
-def _dense(weight: Weight) -> Tensor:
-    return weight if isinstance(weight, Tensor) else weight()
 
 
 def _keep(ctx: Any, weight: Weight, *tensors: Tensor | None) -> None:

@@ -57,7 +57,8 @@ class Coded:
         places = np.arange(0, 8, self.bits)
         codes = np.arange(256)[:, None] >> places & (2**self.bits - 1)
         centred = codes.astype(np.float32) - np.float32(self.offset)
-        return centred * np.float32(self.step) * np.float32(self.scale)
+        weights: NDArray[np.float32] = centred * np.float32(self.step) * np.float32(self.scale)
+        return weights
 
 
 @dataclass(frozen=True)
@@ -130,4 +131,5 @@ def normal_codes(bits: int) -> Codes:
     """(65,536,) codes of the entries of the normal table."""
     half = 2 ** (bits - 1)
     cells = np.clip(np.floor(normal_table().astype(np.float64) / _CELLS[bits]), -half, half - 1)
-    return (cells + half).astype(np.uint8 if bits <= 8 else np.uint16)
+    codes: Codes = (cells + half).astype(np.uint8 if bits <= 8 else np.uint16)
+    return codes

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rankprobe.lowrank.families import SPEC_VERSION, Family, family
 from rankprobe.lowrank.names import covered
-from rankprobe.lowrank.quantised import Coded
+from rankprobe.lowrank.quantised import Coded, Packed
 from rankprobe.lowrank.randomness import Key, Words, integer_seed, random_words
 from rankprobe.lowrank.structured import spectral_radius
 
@@ -129,7 +129,8 @@ class Scaffold:
             words, skipped = _words(key, kind, start * each, count)
             codes = kind.coding.codes(words)[skipped : skipped + count]
             parts.append(kind.coding.packed(codes.reshape(-1, each)))
-        return kind.coding.coded(np.concatenate(parts), kind.scale(tuple(shape), self.scale))
+        packed: Packed = np.concatenate(parts)  # type: ignore[assignment]  # all of one type
+        return kind.coding.coded(packed, kind.scale(tuple(shape), self.scale))
 
     def scale_in_words(self) -> str:
         """The scale of the weights, as it is reported."""

@@ -34,7 +34,8 @@ def orthogonal(words: Words, shape: tuple[int, int]) -> Matrix:
     wide = shape[0] <= shape[1]
     vectors = _orthonormal(matrix if wide else np.ascontiguousarray(matrix.T))
     vectors *= math.sqrt(max(shape))
-    return (vectors if wide else vectors.T).astype(np.float32, order="C")
+    made: Matrix = np.ascontiguousarray(vectors if wide else vectors.T, dtype=np.float32)
+    return made
 
 
 def erdos_renyi(words: Words, shape: tuple[int, int]) -> Matrix:

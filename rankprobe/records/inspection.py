@@ -171,8 +171,8 @@ class Inspection:
     @property
     def layers(self) -> tuple[str, ...]:
         """Names of the adapted layers, in the network's order."""
-        named = (item.layer for item in (*self.updates, *self.adapters))
-        return tuple(dict.fromkeys(named))
+        updates = [item.layer for item in self.updates]
+        return tuple(dict.fromkeys(updates + [item.layer for item in self.adapters]))
 
     def at(self, layer: str, rank: int) -> AdapterSpectrum | None:
         """The adapter of a layer at a rank."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -32,6 +33,7 @@ from rankprobe.reporting.wording import metric_name
 
 _TOLD_APART = 6  # layers with a colour and a marker of their own; more are shaded by depth
 _NAME = 28  # letters of a layer's name
+_Style = Literal["-", "--"]
 _DEPTH = LinearSegmentedColormap.from_list("depth", [SKY, BLUE, INK])
 
 
@@ -135,7 +137,7 @@ def _draw_ranks(ax: Axes, inspection: Inspection, looks: dict[str, _Look]) -> No
     _title(ax, "how much of its rank B A uses")
     highest = max(item.nominal for item in inspection.adapters)
     ax.plot([1, highest], [1, highest], color=GREY, linewidth=0.8, zorder=0.5)
-    kinds: tuple[tuple[str, str, Callable[[AdapterSpectrum], Spread]], ...] = (
+    kinds: tuple[tuple[str, _Style, Callable[[AdapterSpectrum], Spread]], ...] = (
         ("effective", "-", lambda item: item.effective),
         ("stable", "--", lambda item: item.stable),
     )
@@ -238,7 +240,7 @@ def _line(
     look: _Look,
     ranks: Sequence[int],
     spreads: Sequence[Spread],
-    style: str = "-",
+    style: _Style = "-",
     *,
     label: str | None = None,
 ) -> None:

@@ -63,6 +63,8 @@ def _what(result: Result) -> str:
 
 
 def _frozen(result: Result) -> str:
+    if _configuration(result.provenance, "scaffold").get("frozen") == "zero":
+        return "weights, all zero,"
     init = _configuration(result.provenance, "backbone").get("init")
     return {"pretrained": "given weights", "mixed": "weights, some given and some random,"}.get(
         str(init), "random weights"
@@ -108,6 +110,9 @@ def _tuning(rates: Iterable[Rate]) -> str:
     )
 
 
+_RESAMPLED = {"epoch": "every epoch", "step": "step by step", "batch": "within every batch"}
+
+
 def _repeats(result: Result) -> str:
     counts = [len(result.baseline.scores), *(len(point.scores) for point in result.points)]
     search = _configuration(result.provenance, "search")
@@ -121,6 +126,11 @@ def _repeats(result: Result) -> str:
             if scaffolds > 1
             else "drawn from one scaffold seed"
         )
+    use = _configuration(result.provenance, "scaffold")
+    if use.get("frozen") == "zero":
+        frozen = "that are zero"
+    elif (resample := use.get("resample", "none")) != "none":
+        frozen = f"drawn from other seeds {_RESAMPLED.get(str(resample), clean(resample))}"
     seed = result.scope.get("seed")
     seeded = "" if seed is None else f" (seed {seed})"
     return (

@@ -75,8 +75,13 @@ class Bench:
             return data
         return replace(data, rollout=Rollouts(self.task, data, self))
 
-    def train(self, members: Sequence[Member], tick: Tick | None = None) -> tuple[Run, ...]:
-        """Train a cohort, or a baseline alone."""
+    def train(
+        self,
+        members: Sequence[Member],
+        tick: Tick | None = None,
+        protocols: Sequence[TrainingProtocol] = (),
+    ) -> tuple[Run, ...]:
+        """Train a cohort, or a baseline alone; ``protocols`` are as `rankprobe.training.train`."""
         if self._data is None:
             self._data = self.training_data()
         return train(
@@ -87,6 +92,7 @@ class Bench:
             score=self,
             tick=tick,
             keep=self.keep,
+            protocols=protocols,
         )
 
     def compact(self, outputs: NDArray[Any], target: NDArray[Any]) -> NDArray[Any]:

@@ -89,6 +89,7 @@ def train(
     score: Scorer,
     tick: Callable[[int], None] | None = None,
     keep: int = 0,
+    protocols: Sequence[TrainingProtocol] = (),
 ) -> tuple[Run, ...]:
     """Train members together and score them; the runs come in the order of the members.
 
@@ -102,6 +103,8 @@ def train(
         tick: Called with the number of member-steps done, every few steps; what lack of memory
             makes be done again is counted once.
         keep: Largest size in bytes of trained tensors that come back with a run.
+        protocols: One a member, where they are not the same; they differ in values alone, see
+            `rankprobe.training.variants`.
 
     Raises:
         TrainingError: Members that cannot be trained together; or a failure while training,
@@ -110,13 +113,13 @@ def train(
     _one_cohort(members, backbone, data.train_x[:32])
     told = _Told(tick)
     try:
-        return _together(members, backbone, data, protocol, score, told, keep)
+        return _together(members, backbone, data, protocol, score, told, keep, protocols)
     except (RuntimeError, MemoryError) as error:
         if len(members) == 1 or not out_of_memory(error):
             raise TrainingError(f"{_names(members)}: {error}") from error
     # Past the error, which holds on to all that the cohort held.
     told.again = told.steps
-    return _halves(members, backbone, data, protocol, score, told, keep)
+    return _halves(members, backbone, data, protocol, score, told, keep, protocols)
 
 
 @dataclass
@@ -149,10 +152,18 @@ def _together(
     score: Scorer,
     tick: Callable[[int], None],
     keep: int,
+    protocols: Sequence[TrainingProtocol],
 ) -> tuple[Run, ...]:
     start = time.perf_counter()
     with torch.random.fork_rng(devices_of(data.train_x.device)):
-        cohort = build_cohort(backbone, members, protocol, data.train_x[:2], dtype=data.dtype)
+        cohort = build_cohort(
+            backbone,
+            members,
+            protocol,
+            data.train_x[:2],
+            dtype=data.dtype,
+            protocols=protocols,
+        )
         history = fit(cohort, data, protocol, score, epochs=members[0].epochs, tick=tick)
         tests = evaluated(cohort, data, score, "test")
     seconds = (time.perf_counter() - start) / len(members)
@@ -176,19 +187,20 @@ def _together(
 
 def _halves(members: Sequence[Member], *others: Any) -> tuple[Run, ...]:
     """Train what did not fit into memory in two cohorts: results do not depend on company."""
-    backbone, data, protocol, score, tick, keep = others
+    backbone, data, protocol, score, tick, keep, protocols = others
     middle = len(members) // 2
     return tuple(
         run
-        for half in (members[:middle], members[middle:])
+        for half in (slice(middle), slice(middle, None))
         for run in train(
-            half,
+            members[half],
             backbone=backbone,
             data=data,
             protocol=protocol,
             score=score,
             tick=tick,
             keep=keep,
+            protocols=protocols[half],
         )
     )
 

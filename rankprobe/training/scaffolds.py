@@ -30,12 +30,16 @@ class ScaffoldUse:
             every ``epoch`` a new one; every ``step``, ``count`` of them taking turns; or within
             every ``batch``, which is divided into ``count`` parts that go through one each.
         count: Scaffolds of ``step`` and ``batch``.
+        draws: Whether these are the same ones all the time (``fixed``), or every step draws others
+            (``fresh``: with ``step`` one of its own, with ``batch`` ``count`` of its own). Every
+            epoch always draws another.
     """
 
     frozen: Literal["seeded", "zero"] = "seeded"
     evaluation: Literal["kept", "removed"] = "kept"
     resample: Literal["none", "epoch", "step", "batch"] = "none"
     count: int = 2
+    draws: Literal["fixed", "fresh"] = "fixed"
 
     @property
     def usual(self) -> bool:
@@ -50,14 +54,14 @@ class ScaffoldUse:
         if self.resample == "epoch":
             words.append("another seed every epoch; validation and test on the last trained on")
         elif self.resample == "step":
-            words.append(
-                f"{self.count} seeds taking turns step by step; validation and test on the last "
-                "trained on"
-            )
+            turns = f"{self.count} seeds taking turns step by step"
+            turns = "another seed every step" if self.draws == "fresh" else turns
+            words.append(f"{turns}; validation and test on the last trained on")
         elif self.resample == "batch":
+            other = "other " if self.draws == "fresh" else ""
             words.append(
-                f"every batch divided among {self.count} seeds; validation and test example i on "
-                f"seed i mod {self.count}"
+                f"every batch divided among {self.count} {other}seeds; validation and test example "
+                f"i on {'the last ' if other else ''}seed i mod {self.count}"
             )
         if self.evaluation == "removed":
             words[1:] = [*(each.partition(";")[0] for each in words[1:])]
@@ -71,7 +75,9 @@ class ScaffoldUse:
         """
         if self.resample == "epoch":
             return step // per_epoch
-        return step % self.count if self.resample == "step" else 0
+        if self.resample == "step":
+            return step if self.draws == "fresh" else step % self.count
+        return step * self.count if self.resample == "batch" and self.draws == "fresh" else 0
 
 
 def resampled(scaffold: Scaffold, index: int) -> Scaffold:
@@ -138,11 +144,11 @@ class Turns:
             places: See `parts`.
         """
         outputs, order = [], []
-        for index, rows in self.parts(x.shape[axis], places):
+        for place, (index, rows) in enumerate(self.parts(x.shape[axis], places)):
             self.put(index)
             if rows is None:
                 return run(x, seed)
-            own = integer_seed(["part", seed, index]) if index else seed
+            own = integer_seed(["part", seed, place]) if place else seed
             outputs.append(run(x.index_select(axis, rows.to(x.device)), own))
             order.append(rows)
         back = torch.cat(order).argsort().to(x.device)
@@ -167,9 +173,9 @@ class Turns:
         rows = torch.arange(examples)
         if training:
             count = max(1, min(self.use.count, examples // 2))
-            return list(enumerate(rows.tensor_split(count)))
+            return list(enumerate(rows.tensor_split(count), start=self._now))
         turn = (rows if places is None else places) % self.use.count
-        split = [(index, rows[turn == index]) for index in range(self.use.count)]
+        split = [(self._now + index, rows[turn == index]) for index in range(self.use.count)]
         return [(index, part) for index, part in split if len(part)]
 
     def put(self, index: int) -> None:
@@ -193,8 +199,11 @@ class Turns:
         else:
             made = frozen_tensors(self._attached(index))
             tensors = [made[name].to(own) for name, own in pairs]
-            if self.use.resample == "epoch":  # the one before never comes back
-                self._kept = {key: self._kept[key] for key in self._kept if key <= 0}
+            if self.use.resample == "epoch" or self.use.draws == "fresh":
+                # Those before never come back.
+                self._kept = {
+                    key: self._kept[key] for key in self._kept if key <= 0 or key >= self._now
+                }
         self._kept[index] = tensors
         return tensors
 

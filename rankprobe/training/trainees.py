@@ -34,8 +34,9 @@ from rankprobe.training.chance import seed_all
 from rankprobe.training.fusion import fuse
 from rankprobe.training.memory import values_per_example
 from rankprobe.training.optimizer import CohortAdamW
-from rankprobe.training.scaffolds import Turns, remove, resampled
+from rankprobe.training.scaffolds import Turns, resampled
 from rankprobe.training.stacks import inside, slots_of, stacked
+from rankprobe.training.variants import attached, held_still
 
 if TYPE_CHECKING:
     from rankprobe.training.protocol import TrainingProtocol
@@ -73,6 +74,7 @@ class Cohort:
         example: A few inputs, (n, ...), to see whether vmap can run the network.
         dtype: Type of the trained tensors.
         clip: Largest norm of each member's gradient; ``None``: any.
+        held: Tensors that other members train and a member does not, one mapping a member.
 
     Attributes:
         turns: Changes the scaffold, where that is not the same one all the time.
@@ -90,16 +92,24 @@ class Cohort:
         example: Tensor,
         dtype: torch.dtype,
         clip: float | None = None,
+        held: Sequence[State] = (),
     ) -> None:
         self.size, self.repeats = len(trained), tuple(repeats)
         self.trainable = [sum(value.numel() for value in state.values()) for state in trained]
         self._shapes = [{name: value.shape for name, value in state.items()} for state in trained]
         self.module = module.to(example.device, dtype).requires_grad_(False).train()
         like = torch.empty(0, dtype=dtype, device=example.device)
+        held = held or [{} for _ in trained]
+        states = [{**still, **own} for still, own in zip(held, trained, strict=True)]
         self.stacks = {
-            name: stacked([state[name] for state in trained], like=like).requires_grad_()
-            for name in trained[0]
+            name: stacked([state[name] for state in states], like=like).requires_grad_()
+            for name in max(trained, key=len)
         }
+        self._held = [
+            _Held(stack, [index for index, still in enumerate(held) if name in still])
+            for name, stack in self.stacks.items()
+            if any(name in still for still in held)
+        ]
         self.constants = {
             name: stacked([state[name] for state in constants], like=like) for name in constants[0]
         }
@@ -115,6 +125,8 @@ class Cohort:
         )
         self._values = 0  # of an example, in the largest tensor; measured when first needed
         self._small = {n: layer for n, layer in adapted_layers(self.module).items() if layer.small}
+        layers = adapted_layers(self.module).values()
+        self._lanes = [layer.lanes for layer in layers if layer.lanes is not None]
         self._slots = slots_of(self.module, [*self.stacks, *self.constants, *self.statistics])
         self._slots += [[(layer.__dict__, "whole", None)] for layer in self._small.values()]
         self._convolved = put_channels_last(self.module, example)
@@ -155,9 +167,12 @@ class Cohort:
             own = x if apart else [x] * self.size
             # Apart at once: the gradients of slices one by one would each be of the whole's size.
             members = zip(*(tensor.unbind(0) for tensor in self._tensors()), strict=True)
-            return torch.stack(
-                [self._alone(*each, seed) for each in zip(own, members, strict=True)]
-            )
+            outputs = []
+            for index, (mine, tensors) in enumerate(zip(own, members, strict=True)):
+                for lanes in self._lanes:
+                    lanes.now = index
+                outputs.append(self._alone(mine, tensors, seed))
+            return torch.stack(outputs)
         seed_all(seed, x.device)
         return self._together(x, apart=apart)
 
@@ -178,7 +193,11 @@ class Cohort:
 
     def update(self, factor: float) -> None:
         """One optimiser step at ``factor`` times every member's peak rate."""
+        for held in self._held:
+            held.before()
         self.optimizer.step(factor)
+        for held in self._held:
+            held.after()
 
     @torch.no_grad()
     def evaluate(self, x: Tensor) -> Iterator[Tensor]:
@@ -280,6 +299,28 @@ class Cohort:
         return True
 
 
+class _Held:
+    """Members that do not train a tensor which others of their cohort do.
+
+    Args:
+        stack: The tensor of all members.
+        members: Indices of those that keep it as it is.
+    """
+
+    def __init__(self, stack: Tensor, members: Sequence[int]) -> None:
+        self._stack, self._index = stack, torch.tensor(members, device=stack.device)
+        self._values = stack.detach()[self._index].clone()
+
+    def before(self) -> None:
+        """Before a step of the optimiser: no part in the norm of the gradient."""
+        if self._stack.grad is not None:
+            self._stack.grad[self._index] = 0.0
+
+    def after(self) -> None:
+        """After it: no decay either."""
+        self._stack.detach()[self._index] = self._values
+
+
 def build_cohort(
     backbone: nn.Module,
     members: Sequence[Member],
@@ -287,29 +328,34 @@ def build_cohort(
     example: Tensor,
     *,
     dtype: torch.dtype | None = None,
+    protocols: Sequence[TrainingProtocol] = (),
 ) -> Cohort:
-    """The cohort of some members: baselines, or adapters of one scaffold.
+    """The cohort of some members: baselines, or adapters.
 
     A baseline starts from its layers' own initial values; see `rankprobe.lowrank.reinitialised`.
+    Members may have ``protocols`` of their own, which differ in values alone; see
+    `rankprobe.training.variants`.
     """
+    dtype = dtype or (example.dtype if example.is_floating_point() else torch.float32)
+    held: list[dict[str, Tensor]] = []
     constants: list[dict[str, Tensor]] = [{} for _ in members]
     repeats = [member.repeat for member in members]
     ranks = [member.rank for member in members if member.rank is not None]
     scaffold = protocol.scaffold.sibling(members[0].scaffold)
-    if protocol.use.frozen == "zero" or not protocol.use.usual:
-        scaffold = replace(scaffold, packed=False)  # what is written over is held as it is
     if ranks:
-        module = attach(backbone, rank=max(ranks), adapter=protocol.adapter, scaffold=scaffold)
-        if protocol.use.frozen == "zero":
-            remove(module)
-        module = fuse(for_cohorts(module))
+        own = protocols or [protocol] * len(members)
+        made = attached(backbone, max(ranks), own, scaffold=members[0].scaffold)
+        module = fuse(for_cohorts(made.module))
         needed = repeats if trained_in_full(module) else []
         full = full_starts(backbone, seed=protocol.seed, repeats=needed, scaffold=scaffold)
         states = [
-            initial_state(module, rank, seed=protocol.seed, repeat=repeat, full=full.get(repeat))
-            for rank, repeat in zip(ranks, repeats, strict=True)
+            initial_state(each, rank, seed=protocol.seed, repeat=repeat, full=full.get(repeat))
+            for each, rank, repeat in zip(made.own, ranks, repeats, strict=True)
         ]
         trained, constants = [state for state, _ in states], [fixed for _, fixed in states]
+        if protocols:
+            held = held_still(trained, made.own)
+            made.put_lanes(example.device, dtype)
     else:
         # Running statistics start anew with the weights.
         start = reinitialised(backbone, seed=protocol.seed, repeat=repeats[0], scaffold=scaffold)
@@ -324,8 +370,9 @@ def build_cohort(
         repeats,
         weight_decay=protocol.weight_decay,
         example=example,
-        dtype=dtype or (example.dtype if example.is_floating_point() else torch.float32),
+        dtype=dtype,
         clip=protocol.clip,
+        held=held,
     )
     if ranks and not protocol.use.usual:
         cohort.turns = Turns(
@@ -335,7 +382,7 @@ def build_cohort(
                 backbone,
                 rank=min(max(ranks), 1),
                 adapter=protocol.adapter,
-                scaffold=resampled(scaffold, index),
+                scaffold=resampled(replace(scaffold, packed=False), index),
             ),
         )
     return cohort

@@ -25,6 +25,8 @@ USES = {
     "epoch": ScaffoldUse(resample="epoch"),
     "step": ScaffoldUse(resample="step", count=3),
     "batch": ScaffoldUse(resample="batch", count=4),
+    "step, fresh": ScaffoldUse(resample="step", draws="fresh"),
+    "batch, fresh": ScaffoldUse(resample="batch", count=3, draws="fresh"),
     "batch, removed": ScaffoldUse(resample="batch", evaluation="removed"),
 }
 MLP = Case(lambda: mlp((6,), 3, hidden=(12, 9, 5), dropout=0.2), (6,))
@@ -124,6 +126,8 @@ class TestTurns:
         assert self.trained_on("epoch", 10, 5, 2) == [[0], [0], [1], [1], [2]]
         assert self.trained_on("step", 10, 5, 2) == [[0], [1], [2], [0], [1]]
         assert self.trained_on("batch", 10, 2, 2) == [[0, 1, 2, 3]] * 2
+        assert self.trained_on("step, fresh", 10, 3, 2) == [[0], [1], [2]]
+        assert self.trained_on("batch, fresh", 10, 2, 2) == [[0, 1, 2], [3, 4, 5]]
 
     def test_no_part_of_a_batch_has_but_one_example(self) -> None:
         assert self.trained_on("batch", 7, 1, 2) == [[0, 1, 2]]

@@ -19,7 +19,8 @@ Matrix = NDArray[np.float64]
 
 
 def matrix(seed: int, *shape: int) -> Matrix:
-    return np.asarray(np.random.default_rng(seed).normal(size=shape))
+    values: Matrix = np.random.default_rng(seed).normal(size=shape)
+    return values
 
 
 def planted(values: list[float], d_out: int, d_in: int) -> Matrix:

@@ -183,11 +183,9 @@ def test_a_convolution_computes_the_same() -> None:
     x = torch.randn(5, 31, 4, 4, generator=torch.Generator().manual_seed(2))
     assert torch.equal(held(x), dense(x))
     generator = torch.Generator().manual_seed(3)
-    stacks = [torch.randn(4, *part.shape, generator=generator) for part in (held.A, held.B)]
+    A, B = (torch.randn(4, *part.shape, generator=generator) for part in (held.A, held.B))
     beta, scaling = torch.rand(4, generator=generator), torch.rand(4, generator=generator)
-    assert torch.equal(
-        held.merged_of(*stacks, beta, scaling), dense.merged_of(*stacks, beta, scaling)
-    )
+    assert torch.equal(held.merged_of(A, B, beta, scaling), dense.merged_of(A, B, beta, scaling))
 
 
 MEMBERS = tuple(Member(rank, rate, 0, 3) for rank in (1, 3) for rate in (0.01, 0.03))
@@ -208,6 +206,7 @@ def test_a_training_is_the_same(family: str, together: bool) -> None:
         assert run.status == "finished"
         assert run.history == other.history
         assert run.predictions is not None
+        assert other.predictions is not None
         assert np.array_equal(run.predictions, other.predictions)
 
 

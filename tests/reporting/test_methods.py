@@ -77,6 +77,20 @@ def test_epochs_scaffolds_and_rates_as_they_were_set() -> None:
     assert "Learning rates were fixed beforehand." in methods_paragraph(fixed)
 
 
+@pytest.mark.parametrize(
+    ("scaffold", "words"),
+    [
+        ({"frozen": "zero"}, "trained beside the frozen weights, all zero, of a network"),
+        ({"frozen": "zero"}, "on frozen weights that are zero"),
+        ({"resample": "epoch"}, "on frozen weights drawn from other seeds every epoch"),
+        ({"resample": "none"}, "on frozen weights drawn from one scaffold seed"),
+    ],
+)
+def test_what_becomes_of_the_scaffold(scaffold: dict[str, str], words: str) -> None:
+    result = replace(OLD, provenance={"configuration": {"scaffold": scaffold}})
+    assert words in methods_paragraph(result)
+
+
 def test_no_rank_is_said_as_such() -> None:
     text = methods_paragraph(EXAMPLES["largest"])
     assert (

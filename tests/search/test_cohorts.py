@@ -1,13 +1,22 @@
 import random
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 
 from rankprobe.records import Member
-from rankprobe.search.cohorts import LARGEST_COHORT, LARGEST_SMALL_COHORT, SMALL_NETWORK, compose
+from rankprobe.search.cohorts import (
+    LARGEST_COHORT,
+    LARGEST_MIXED,
+    LARGEST_SMALL_COHORT,
+    SMALL_NETWORK,
+    compose,
+)
+from rankprobe.search.sharing import Placed
+
+M = TypeVar("M", bound=Member)
 
 
-def split(members: list[Member], *, each: int = 1, **sizes: Any) -> list[tuple[Member, ...]]:
+def split(members: list[M], *, each: int = 1, **sizes: Any) -> list[tuple[M, ...]]:
     """Cohorts of a large network with dropout, unless said otherwise."""
     settings = {"bytes_of": lambda _: each, "parameters": 10**9, "draws_masks": True, **sizes}
     return compose(members, **settings)
@@ -106,3 +115,50 @@ def test_large_ranks_take_more_memory() -> None:
     assert [len(c) for c in split(grid([256], [0.1, 0.01, 0.001, 1.0]), bytes_of=of)] == [2, 2]
     baselines = grid([None], [0.1, 0.01])
     assert [len(c) for c in split(baselines, bytes_of=of, parameters=10)] == [1, 1]
+
+
+class TestLanes:
+    """Members on different frozen weights, as those of a grid are."""
+
+    def members(self, each: int, lanes: int = 4) -> list[Placed]:
+        ranks = [1 << (k % 6) for k in range(each)]
+        return [
+            Placed(rank, 0.1 * (1 + k // 6), 0, 20, combination=lane)
+            for lane in range(lanes)
+            for k, rank in enumerate(ranks)
+        ]
+
+    def sizes(self, each: int, **settings: Any) -> list[list[int]]:
+        """For every cohort, members of each lane in it, in their order."""
+        cohorts = split(
+            self.members(each), lane=lambda member: member.combination, **settings
+        )  # fmt: skip
+        for cohort in cohorts:
+            lanes = [member.combination for member in cohort]
+            assert lanes == sorted(lanes)  # neighbours, so that they are multiplied at once
+        found = [[m.combination for m in cohort] for cohort in cohorts]
+        return [[lanes.count(lane) for lane in sorted(set(lanes))] for lanes in found]
+
+    def test_few_members_of_a_large_network_join(self) -> None:
+        assert self.sizes(4) == [[4, 4, 4, 4]]
+        assert self.sizes(6) == [[6, 6], [6, 6]]
+
+    def test_many_members_of_a_large_network_stay_apart(self) -> None:
+        assert self.sizes(LARGEST_MIXED) == [[LARGEST_MIXED]] * 4
+
+    def test_members_of_smaller_networks_join_up_to_the_usual_limit(self) -> None:
+        sizes = self.sizes(20, parameters=50_000)
+        assert [sum(size) for size in sizes] == [27, 26, 27]
+
+    def test_on_the_same_frozen_weights_members_are_as_those_of_one_task(self) -> None:
+        cohorts = split(self.members(20))
+        assert [len(cohort) for cohort in cohorts] == [27, 26, 27]
+        for cohort in cohorts:
+            rates = [member.learning_rate for member in cohort]
+            assert rates == sorted(rates)
+
+    def test_the_result_does_not_depend_on_the_order_of_members(self) -> None:
+        members = self.members(5)
+        shuffled = random.Random(1).sample(members, len(members))
+        lane: Any = lambda member: member.combination  # noqa: E731
+        assert split(members, lane=lane) == split(shuffled, lane=lane)

@@ -226,7 +226,7 @@ def test_wrong_places_and_options_are_refused(tmp_path: Path) -> None:
         rankprobe.measure(PLANTED.x, PLANTED.y, out=tmp_path / "grid", **QUICK)
     with pytest.raises(ConfigError, match="a grid varies settings already"):
         measured(sensitivity=True)
-    with pytest.raises(ConfigError, match="rank 99 is above 8") as caught:
+    with pytest.raises(ConfigError, match="rank 99 is above 6") as caught:
         measured(search={"ranks": [99]})
     assert len(caught.value.problems) == 1
 

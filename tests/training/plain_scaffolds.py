@@ -34,7 +34,12 @@ class PlainTurns:
 
     def train(self, x: Tensor, seed: int, step: int, per_epoch: int) -> Tensor:
         use = self.use
-        self.now = {"epoch": step // per_epoch, "step": step % use.count}.get(use.resample, 0)
+        fresh = use.draws == "fresh"
+        self.now = {
+            "epoch": step // per_epoch,
+            "step": step if fresh else step % use.count,
+            "batch": step * use.count if fresh else 0,
+        }.get(use.resample, 0)
         if use.resample != "batch":
             return self._run(x, self.now, seed)
         size, more = divmod(len(x), min(use.count, len(x) // 2))
@@ -42,7 +47,7 @@ class PlainTurns:
         for index in range(min(use.count, len(x) // 2)):
             end = start + size + (index < more)
             own = integer_seed(["part", seed, index]) if index else seed
-            outputs.append(self._run(x[start:end], index, own))
+            outputs.append(self._run(x[start:end], self.now + index, own))
             start = end
         return torch.cat(outputs)
 
@@ -51,7 +56,7 @@ class PlainTurns:
             return self._run(x, None, 0)
         if self.use.resample != "batch":
             return self._run(x, self.now, 0)
-        under = [self._run(x, index, 0) for index in range(self.use.count)]
+        under = [self._run(x, self.now + index, 0) for index in range(self.use.count)]
         return torch.stack([under[i % self.use.count][i] for i in range(len(x))])
 
     def _run(self, x: Tensor, index: int | None, seed: int) -> Tensor:
