@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, FiniteFloat, ValidationError
 
@@ -16,7 +16,7 @@ from rankprobe.config_values import Model, Seed
 from rankprobe.data.facts import TaskFacts
 from rankprobe.errors import ArtifactError
 
-FORMAT = 1
+FORMAT: Final = 1
 """Version of the layout; every version that was ever written is read by all later ones."""
 
 _KEY, _SUM = "rankprobe", "rankprobe_sha256"

@@ -88,7 +88,7 @@ class Scaler:
 
     def __call__(self, inputs: Inputs) -> Inputs:
         """Inputs scaled, (n, ...) float32."""
-        if self.mean is None:
+        if self.mean is None or self.factor is None:
             return inputs
         scaled: Inputs = ((inputs - self.mean) * self.factor).astype(np.float32)
         return scaled

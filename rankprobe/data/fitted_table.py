@@ -134,7 +134,9 @@ def _width(column: Column) -> int:
 
 def _vectors(columns: Sequence[Column], frame: pd.DataFrame, holder: str) -> list[Inputs]:
     """(rows, numbers) of each column."""
-    return [_MAKERS[column["kind"]](column, frame[column["name"]], holder) for column in columns]
+    return [
+        _MAKERS[column["kind"]](column, frame[str(column["name"])], holder) for column in columns
+    ]
 
 
 def _number(column: Column, values: pd.Series[Any], holder: str) -> Inputs:

@@ -270,8 +270,8 @@ def scaled_pictures(
     values = np.arange(256.0)
     tables = []
     for mean, deviation in scales or [(0.0, 1.0)] * pictures.shape[1]:
-        table = (values - mean) / deviation if deviation else np.zeros(256)
-        tables.append(table.astype(np.float32))
+        scaled = (values - mean) / deviation if deviation else np.zeros(256)
+        tables.append(scaled.astype(np.float32))
     inputs = np.empty((len(rows), *pictures.shape[1:]), dtype=np.float32)
     for chunk, target in zip(_chunks(rows), _chunks(inputs), strict=True):
         for channel, table in enumerate(tables):
