@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -40,9 +38,9 @@ def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr(layers, "SMALL_LAYER", 0)
 
 
-def settings_of(name: str, **more: Any) -> TrainingProtocol:
-    adapter = more.pop("adapter", Adapter(b_init="kaiming" if name == "zero" else "zeros"))
-    return protocol(use=USES[name], adapter=adapter, **more)
+def settings_of(name: str, adapter: Adapter | None = None) -> TrainingProtocol:
+    usual = Adapter(b_init="kaiming" if name == "zero" else "zeros")
+    return protocol(use=USES[name], adapter=adapter or usual)
 
 
 def built(case: Case, members: tuple[Member, ...], settings: TrainingProtocol) -> Cohort:

@@ -45,7 +45,8 @@ def alone(settings: dict[str, Any]) -> Result:
     for key, value in settings.items():
         section, name = key.split(".")
         own.setdefault(section, {})[name] = value
-    result: Result = rankprobe.measure(PLANTED.x, PLANTED.y, **own)
+    measured: Any = rankprobe.measure(PLANTED.x, PLANTED.y, **own)
+    result: Result = measured
     return result
 
 

@@ -17,13 +17,14 @@ HERE = Path(__file__).parent
 
 
 def train(folder: Path = HERE) -> None:
-    """Train both, print their tables and write their results.
+    """Fetch the data, train both, print their tables and write their results.
 
     Args:
         folder: Holds dataset.yaml; results go below it.
     """
     import rankprobe
 
+    fetch("mnist5k")
     results = folder / "results"
     results.mkdir(exist_ok=True)
     for outside in ("ignored", "class"):
@@ -33,11 +34,5 @@ def train(folder: Path = HERE) -> None:
         print(f"other classes: {outside}\n{measured.words()}\n", flush=True)
 
 
-def main() -> None:
-    """Fetch the data and train."""
-    fetch("mnist5k")
-    train()
-
-
 if __name__ == "__main__":
-    sys.exit(guarded(main))
+    sys.exit(guarded(train))
