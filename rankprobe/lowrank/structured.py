@@ -55,7 +55,7 @@ def erdos_renyi(words: Words, shape: tuple[int, int]) -> Matrix:
         ties = np.flatnonzero(ranked == last)  # of equals the first ones
         below[ties[: zeros - int(below.sum())]] = True
         weights[below] = 0
-    shaped: Floats = weights.reshape(shape)
+    shaped: NDArray[np.float32] = weights.reshape(shape)
     return shaped
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -181,7 +183,7 @@ def test_weights_of_few_levels_are_replaced_like_others(
     found = []
     for packed in (True, False):
         scaffold = Scaffold(family=family, packed=packed)
-        cohort = built(MLP, MIXED, settings_of(name, scaffold=scaffold))
+        cohort = built(MLP, MIXED, replace(settings_of(name), scaffold=scaffold))
         cohort.begin(1, per_epoch=1)
         (outputs,) = cohort.evaluate(x)
         found.append(outputs)
