@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rankprobe.config import TaskConfig, load_config
+from rankprobe.config import TaskConfig, load_config, recorded_config
 from rankprobe.config_grid import VariedConfig, load_any_config
 from rankprobe.errors import ArtifactError
 from rankprobe.grid_file import is_grid, load_grid
@@ -84,7 +84,9 @@ def _refuse_other_settings(result: Result, measurement: Measurement, run: Path, 
 
 def _refuse(result: Result, config: TaskConfig, file: Path, run: Path) -> None:
     wanted = _comparable(config.model_dump(mode="json"))
-    made = _comparable(dict(result.provenance["configuration"]))
+    # Settings that are newer than the result have their defaults, which change nothing.
+    recorded = recorded_config(result.provenance["configuration"], folder=file.parent)
+    made = _comparable(recorded.model_dump(mode="json"))
     if wanted != made:
         keys = sorted(
             key for key in wanted.keys() | made.keys() if wanted.get(key) != made.get(key)

@@ -16,6 +16,7 @@ from studies.nine import beside, overview, protocol
 from studies.nine.kinds import KINDS
 from studies.ordering import report as ordering
 from studies.planted import report as planted
+from studies.scaffold import beside as scaffold
 from studies.speed import report as speed
 
 
@@ -42,7 +43,10 @@ def documents(root: Path = ROOT) -> dict[Path, str]:
             if m.study == study
         )
     for measurement in GRIDS:
-        block = {"result": grid_block(measurement, root)}
+        block = {
+            "result": grid_block(measurement, root),
+            "beside": scaffold.block(measurement, root),
+        }
         blocks.setdefault(root / measurement.study / "README.md", {}).update(block)
     blocks[root / "icu" / "README.md"]["sizes"] = sizes.block(root)
     blocks[root / "flowers" / "README.md"]["limit"] = limit.block(root)
