@@ -27,6 +27,7 @@ from studies.ordering import report as ordering
 from studies.pictures import draw_all
 from studies.planted import report as planted
 from studies.readme import refresh
+from studies.scaffold import beside as scaffold
 from studies.speed import report as speed
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -84,6 +85,7 @@ def _readme(studies: Path) -> list[Path]:
         "planted": planted.sentence(studies),
         "calibration": calibration.headline_table(studies),
         "speed": speed.sentence(studies),
+        "size": scaffold.size(studies),
     }
     before = path.read_text(encoding="utf-8")
     after = replaced(before, named_blocks(before, blocks), where=path)

@@ -62,6 +62,8 @@ def documents(root: Path = ROOT) -> dict[Path, str]:
         "planted": planted.sentence(root),
         "calibration": calibration.headline_table(root),
         "speed": speed.sentence(root),
+        "scaffold": scaffold.overview(root),
+        "size": scaffold.size(root),
     }
     return {
         path: replaced(path.read_text(encoding="utf-8"), contents, where=path)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from rankprobe.records import Result
 from rankprobe.records.grid import Grid
-from studies.catalogue import ROOT, Measurement
+from rankprobe.reporting.wording import minimal_words
+from studies.catalogue import GRIDS, ROOT, Measurement
 from studies.markdown import table
 
 # Test accuracies in per cent by combination and rank: Hazan et al., arXiv:2604.08749, all of MNIST,
@@ -53,6 +54,31 @@ def block(measurement: Measurement, root: Path = ROOT) -> str:
         cells = (f"{_number(scores.get(rank))} / {_number(ours.get(rank))}" for rank in ranks)
         lines.append((name, *cells))
     return table(("published / ours", *(f"rank {rank}" for rank in ranks)), lines)
+
+
+def overview(root: Path = ROOT, *, prefix: str = "") -> str:
+    """A line a study: what varies, and the minimal rank of each combination."""
+    lines = []
+    for measurement in GRIDS:
+        name = f"[{measurement.study.rpartition('/')[2]}]({prefix}{measurement.study}/)"
+        grid = measurement.grid(root)
+        if grid is None:
+            lines.append((name, measurement.what, "not measured yet"))
+            continue
+        answers: dict[str, list[str]] = {}
+        for combination, result in grid.results.items():
+            answers.setdefault(minimal_words(result.minimal_rank), []).append(combination)
+        words = (
+            f"{answer}: {', '.join(names) if len(names) < 8 else f'{len(names)} combinations'}"
+            for answer, names in answers.items()
+        )
+        lines.append((name, measurement.what, "; ".join(words)))
+    return table(("study", "what varies", "minimal rank at 95 %"), lines)
+
+
+def size(root: Path = ROOT) -> str:
+    """What a model takes that is a seed and an adapter, as `studies.scaffold.size` measured it."""
+    return (root / "scaffold" / "results" / "size.md").read_text(encoding="utf-8").strip()
 
 
 def _families(grid: Grid) -> str:
