@@ -27,8 +27,9 @@ def transitions(root: Path = ROOT) -> str:
             found = transition(grid.results[STATIC], result)
             interval = interval_words(found) if found.verdict == "resolved" else ""
             value = "" if found.value is None else str(found.value)
-            lines.append((name, value, interval, " ".join(answer_words(found))))
-    return table(("drawn anew", "transition rank", "95 % interval", "in words"), lines)
+            words = "" if found.value is not None else " ".join(answer_words(found))
+            lines.append((name, value, interval, words))
+    return table(("drawn anew", "transition rank", "95 % interval", ""), lines)
 
 
 def sizes(root: Path = ROOT) -> str:
