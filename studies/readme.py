@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rankprobe.reporting.folder import write_whole
 from studies.calibration import report as calibration
-from studies.catalogue import FURTHER, GRIDS, ROOT, TUNED
+from studies.catalogue import FURTHER, GRIDS, REMOVAL_PAPER, ROOT, TUNED
 from studies.command import guarded
 from studies.flowers import limit
 from studies.icu import sizes
@@ -51,6 +51,9 @@ def documents(root: Path = ROOT) -> dict[Path, str]:
         blocks.setdefault(root / measurement.study / "README.md", {}).update(block)
     pages = root / "scaffold"
     blocks[pages / "resampling" / "README.md"]["transition"] = readings.transitions(root)
+    blocks[pages / "removal" / "README.md"]["paper"] = "\n\n".join(
+        (grid_block(REMOVAL_PAPER, root), scaffold.block(REMOVAL_PAPER, root))
+    )
     blocks[pages / "capacity" / "README.md"]["capacity"] = readings.sizes(root)
     blocks[root / "icu" / "README.md"]["sizes"] = sizes.block(root)
     blocks[root / "flowers" / "README.md"]["limit"] = limit.block(root)
