@@ -24,7 +24,7 @@ def train(folder: Path = HERE) -> None:
     """
     import rankprobe
 
-    fetch("mnist5k")
+    fetch("scaffold")
     results = folder / "results"
     results.mkdir(exist_ok=True)
     for outside in ("ignored", "class"):
