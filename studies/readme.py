@@ -17,7 +17,7 @@ from studies.nine.kinds import KINDS
 from studies.ordering import report as ordering
 from studies.planted import report as planted
 from studies.scaffold import beside as scaffold
-from studies.scaffold import readings
+from studies.scaffold import betas, readings
 from studies.speed import report as speed
 
 
@@ -51,6 +51,7 @@ def documents(root: Path = ROOT) -> dict[Path, str]:
         blocks.setdefault(root / measurement.study / "README.md", {}).update(block)
     pages = root / "scaffold"
     blocks[pages / "resampling" / "README.md"]["transition"] = readings.transitions(root)
+    blocks[pages / "resampling" / "README.md"]["betas"] = betas.block("scaffold-resampling", root)
     blocks[pages / "removal" / "README.md"]["paper"] = "\n\n".join(
         (grid_block(REMOVAL_PAPER, root), scaffold.block(REMOVAL_PAPER, root))
     )
