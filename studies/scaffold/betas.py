@@ -1,7 +1,6 @@
 """Trained betas of a finished grid: ``python -m studies.scaffold.betas runs/scaffold-resampling``.
 
-Written beside the grid's committed results, with what was measured; ``python -m studies.readme`` shows
-them.
+Written beside the committed results of the grid; ``python -m studies.readme`` shows them.
 """
 
 from __future__ import annotations
