@@ -18,6 +18,7 @@ from studies.ordering import report as ordering
 from studies.planted import report as planted
 from studies.scaffold import beside as scaffold
 from studies.scaffold import betas, readings
+from studies.scaffold.seed_gated import page as seed_gated
 from studies.speed import report as speed
 
 
@@ -52,6 +53,7 @@ def documents(root: Path = ROOT) -> dict[Path, str]:
     pages = root / "scaffold"
     blocks[pages / "resampling" / "README.md"]["transition"] = readings.transitions(root)
     blocks[pages / "resampling" / "README.md"]["betas"] = betas.block("scaffold-resampling", root)
+    blocks[pages / "seed_gated" / "README.md"] = {"seed_gated": seed_gated.block(root)}
     blocks[pages / "removal" / "README.md"]["paper"] = "\n\n".join(
         (grid_block(REMOVAL_PAPER, root), scaffold.block(REMOVAL_PAPER, root))
     )
