@@ -145,7 +145,12 @@ def _cohort(
     gates: Gates,
 ) -> Cohort:
     """A cohort in which step number j goes through the scaffold of gate j."""
-    scaffolds = [replace(protocol.scaffold, seed=seed) for seed in gates.seeds]
+    scaffolds = [
+        replace(
+            protocol.scaffold, seed=seed, packed=False
+        )  # put in place of each other as they are
+        for seed in gates.seeds
+    ]
     first = replace(protocol, scaffold=scaffolds[0], use=ScaffoldUse())
     cohort = build_cohort(backbone, members, first, data.train_x[:2], dtype=data.dtype)
     cohort.turns = Turns(

@@ -18,7 +18,7 @@ import rankprobe
 from rankprobe.backbones.mlp import mlp
 from rankprobe.data.task import Task
 from rankprobe.errors import ConfigError
-from rankprobe.lowrank import attach, initial_state
+from rankprobe.lowrank import Scaffold, attach, initial_state
 from rankprobe.lowrank.randomness import integer_seed, permutation
 from rankprobe.records import Member
 from rankprobe.training import TrainingData, TrainingProtocol
@@ -155,6 +155,17 @@ def test_members_are_those_of_the_plain_loop(gates: Gates) -> None:
         for ours, theirs in zip(run.gates, expected["gates"], strict=True):
             assert (ours.own, ours.elsewhere, ours.rejected) == pytest.approx(theirs, nan_ok=True)
         assert run.trainable == sum(value.numel() for value in plain.values.values())
+
+
+def test_weights_that_could_be_held_as_codes_are_the_same_ones() -> None:
+    members = [Member(2, 0.05, 0, EPOCHS)]
+    dense, codes = (
+        trained(members, IGNORED, scaffold=Scaffold(family="binary", packed=packed))
+        for packed in (False, True)
+    )
+    assert [(run.test, run.gates[0].own) for run in dense] == [
+        (run.test, run.gates[0].own) for run in codes
+    ]
 
 
 def task_of_clusters(tmp_path: Path) -> Path:
