@@ -17,12 +17,13 @@ from rankprobe.errors import TrainingError
 from rankprobe.lowrank import attach
 from rankprobe.lowrank.randomness import integer_seed
 from rankprobe.records import Member
+from rankprobe.training.build import build_cohort
 from rankprobe.training.data import TrainingData
 from rankprobe.training.loop import Batches, rate_factor
 from rankprobe.training.objectives import loss_gradient
 from rankprobe.training.protocol import TrainingProtocol
 from rankprobe.training.scaffolds import ScaffoldUse, Turns
-from rankprobe.training.trainees import Cohort, build_cohort
+from rankprobe.training.trainees import Cohort
 
 
 @dataclass(frozen=True)
