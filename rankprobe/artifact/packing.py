@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,7 +30,7 @@ from rankprobe.training.loop import batches_per_epoch
 from rankprobe.training.scaffolds import ScaffoldUse, resampled
 
 DType = Literal["fp32", "fp16"]
-_SECTIONS = ("backbone", "adapter", "training", "scaffold")
+_SECTIONS = ("backbone", "adapter", "training", "scaffold")  # what a network is made by
 _TYPES: Mapping[DType, type[np.floating[Any]]] = {"fp32": np.float32, "fp16": np.float16}
 
 
@@ -91,7 +91,7 @@ def pack(
         name: _stored(name, value, dtype) for name, value in kept.read_tensors(item.file).items()
     }
     use = use_of(config)
-    frozen = _evaluated(scaffold_of(config).sibling(member.scaffold), use, config, result, member)
+    frozen = _evaluated(scaffold_of(config), use, config, result, member)
     description = Description(
         format=1,
         rankprobe=rankprobe.__version__,
@@ -138,9 +138,7 @@ def _config(result: Result, folder: Path) -> TaskConfig:
     given = result.provenance.get("configuration")
     if not isinstance(given, dict):
         raise ArtifactError(f"{folder}: the result holds no configuration; measure the task again")
-    parts = {
-        key: given[key] for key in ("backbone", "adapter", "training", "scaffold") if key in given
-    }
+    parts = {key: given[key] for key in _SECTIONS if key in given}
     try:
         return TaskConfig.model_validate_json(json.dumps({"name": "model", **parts}))
     except ValueError as error:
@@ -154,7 +152,12 @@ def _config(result: Result, folder: Path) -> TaskConfig:
 def _evaluated(
     scaffold: Scaffold, use: ScaffoldUse, config: TaskConfig, result: Result, member: Member
 ) -> Scaffold:
-    """The scaffold that a member was tested on: the last that it trained on."""
+    """The scaffold that a member was tested on: the last that it trained on.
+
+    It is made as the version of its specification says that the run was measured with.
+    """
+    version = result.provenance.get("scaffold_specification", scaffold.spec_version)
+    scaffold = replace(scaffold, spec_version=version).sibling(member.scaffold)
     if use.evaluation == "removed" or use.resample == "none":
         return scaffold
     per_epoch = batches_per_epoch(result.task.train, config.training.batch_size)

@@ -118,11 +118,13 @@ def predict(path: str | Path, data: str | Path, *, trust: bool = False) -> Predi
 
 
 def _check_sizes(task: TaskFacts) -> None:
-    """Refuse preprocessing that would make larger inputs than the network reads.
+    """Refuse preprocessing that would make larger inputs than the network reads, and missing names.
 
     Raises:
         ValueError: It would.
     """
+    if task.classes and len(task.classes) != task.outputs:
+        raise ValueError(f"{len(task.classes)} names of classes for {task.outputs} outputs")
     fitted = task.fitted or {}
     largest = max(task.input_shape, default=1)
     for key in ("width", "size"):

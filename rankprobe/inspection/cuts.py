@@ -15,9 +15,9 @@ from scipy import stats
 from rankprobe.inspection.updates import FullUpdate
 from rankprobe.records import Interval, Member
 from rankprobe.records.inspection import Cut, Shortfall
+from rankprobe.training.build import build_cohort
 from rankprobe.training.chance import devices_of
 from rankprobe.training.loop import evaluated
-from rankprobe.training.trainees import build_cohort
 
 if TYPE_CHECKING:
     from rankprobe.search.bench import Bench

@@ -8,9 +8,11 @@ and they go on. A training that several need is done once.
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from rankprobe.checkout import commit
 from rankprobe.config import TaskConfig
 from rankprobe.config_grid import VariedConfig
 from rankprobe.data.task import Task
@@ -67,6 +69,7 @@ def measure_grid(
         ConfigError, DataError, StoreError: Found wrong before training starts.
         TrainingError: A failure while running; what finished is kept.
     """
+    commit()  # remembered, as for a single measurement
     check_options(workers, executor)
     if storage is not None and folder is None:
         raise ConfigError("a storage keeps no predictions: give a run folder too, as `out`")
@@ -76,6 +79,8 @@ def measure_grid(
         )
     names = list(varied.configs)
     setups = prepare_grid(varied, tasks, device=device)
+    if storage is not None:
+        _check_apart(dict(zip(names, setups, strict=True)))
     for setup in setups:
         setup.bench.keep = 0 if folder is None else KEPT_BYTES
     check_room(folder, sum(map(room_for, setups)))
@@ -102,6 +107,22 @@ def measure_grid(
             for name, setup, driver, own in zip(names, setups, drivers, folders, strict=True)
         }
         return results, together.cost()
+
+
+def _check_apart(setups: Mapping[str, Setup]) -> None:
+    """Refuse combinations that would be one record in a storage, beside folders of their own.
+
+    Raises:
+        ConfigError: They differ in nothing but the length or the rate of trainings.
+    """
+    known: dict[str, str] = {}
+    for name, setup in setups.items():
+        identity = json.dumps(setup.identity, sort_keys=True)
+        if (other := known.setdefault(identity, name)) != name:
+            raise ConfigError(
+                f"{other} and {name} differ only in epochs or learning rates, which a storage "
+                "records together: leave out --storage"
+            )
 
 
 def tasks_of(varied: VariedConfig, read: Callable[[TaskConfig], Task]) -> dict[str, Task]:

@@ -28,10 +28,10 @@ from rankprobe.search.bench import Bench
 from rankprobe.search.driver import Search
 from rankprobe.search.rates import Rates
 from rankprobe.training import TrainingProtocol
+from rankprobe.training.build import build_cohort
 from rankprobe.training.memory import activation_bytes, out_of_memory
 from rankprobe.training.protocol import trainable_parameters
 from rankprobe.training.scaffolds import ScaffoldUse
-from rankprobe.training.trainees import build_cohort
 from rankprobe.user_code import UserCode
 
 # Changed when the same settings would give other results: such results are not mixed.

@@ -20,7 +20,7 @@ _APART: Mapping[str, tuple[str, ...]] = {"training": ("epochs", "learning_rate")
 # Settings of the frozen weights. A network that comes from outside is built under the seed.
 _FROZEN = ("weights", "weight_scale", "seed")
 # How the scaffold is used. Full training has none.
-_USED = ("frozen", "evaluation", "resample", "count")
+_USED = ("frozen", "evaluation", "resample", "count", "draws")
 # Settings of the adapter that are values in the same network.
 _VALUES = ("scaling", "alpha", "b_init")
 

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from rankprobe.records import Member
 from rankprobe.search.bench import Bench
 from rankprobe.training import Score, TrainingData
+from rankprobe.training.build import build_cohort
 from rankprobe.training.loop import CHECKPOINTS, Batches, evaluated
 from rankprobe.training.objectives import loss_gradient
 from rankprobe.training.rollout import Rollouts
-from rankprobe.training.trainees import Cohort, build_cohort
+from rankprobe.training.trainees import Cohort
 
 _STEPS = 3  # timed steps of a cohort, after one that warms up
 _ACTIONS = 8  # timed steps of episodes, after the first

@@ -17,12 +17,13 @@ from rankprobe.errors import TrainingError
 from rankprobe.lowrank import attach
 from rankprobe.lowrank.randomness import integer_seed
 from rankprobe.records import Member
+from rankprobe.training.build import build_cohort
 from rankprobe.training.data import TrainingData
 from rankprobe.training.loop import Batches, rate_factor
 from rankprobe.training.objectives import loss_gradient
 from rankprobe.training.protocol import TrainingProtocol
 from rankprobe.training.scaffolds import ScaffoldUse, Turns
-from rankprobe.training.trainees import Cohort, build_cohort
+from rankprobe.training.trainees import Cohort
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,12 @@ def _cohort(
     gates: Gates,
 ) -> Cohort:
     """A cohort in which step number j goes through the scaffold of gate j."""
-    scaffolds = [replace(protocol.scaffold, seed=seed) for seed in gates.seeds]
+    scaffolds = [
+        replace(
+            protocol.scaffold, seed=seed, packed=False
+        )  # put in place of each other as they are
+        for seed in gates.seeds
+    ]
     first = replace(protocol, scaffold=scaffolds[0], use=ScaffoldUse())
     cohort = build_cohort(backbone, members, first, data.train_x[:2], dtype=data.dtype)
     cohort.turns = Turns(

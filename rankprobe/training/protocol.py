@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from rankprobe.errors import TrainingError
 from rankprobe.lowrank import Adapter, Scaffold, attach, count_trainable
 from rankprobe.records import Member, Run
+from rankprobe.training.build import build_cohort
 from rankprobe.training.chance import devices_of, draws_masks
 from rankprobe.training.data import TrainingData
 from rankprobe.training.loop import evaluated, fit
 from rankprobe.training.memory import out_of_memory
 from rankprobe.training.objectives import Objective
 from rankprobe.training.scaffolds import ScaffoldUse
-from rankprobe.training.trainees import build_cohort
 
 
 @dataclass(frozen=True)

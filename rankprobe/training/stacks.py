@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 Slot = tuple[dict[str, Any], str, Any]  # what holds a tensor, under which key, and the tensor
@@ -33,3 +34,25 @@ def stacked(tensors: Sequence[Tensor], *, like: Tensor) -> Tensor:
     for index, tensor in enumerate(tensors):
         stack[index][tuple(slice(size) for size in tensor.shape)] = tensor
     return stack
+
+
+class Held:
+    """Members that do not train a tensor which others of their cohort do.
+
+    Args:
+        stack: The tensor of all members.
+        members: Indices of those that keep it as it is.
+    """
+
+    def __init__(self, stack: Tensor, members: Sequence[int]) -> None:
+        self._stack, self._index = stack, torch.tensor(members, device=stack.device)
+        self._values = stack.detach()[self._index].clone()
+
+    def before(self) -> None:
+        """Before a step of the optimiser: no part in the norm of the gradient."""
+        if self._stack.grad is not None:
+            self._stack.grad[self._index] = 0.0
+
+    def after(self) -> None:
+        """After it: no decay either."""
+        self._stack.detach()[self._index] = self._values

@@ -5,8 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from numpy.typing import NDArray
@@ -19,27 +18,14 @@ from torch._C._functorch import (
 )
 from torch.func import vmap
 
-from rankprobe.lowrank import (
-    adapted_layers,
-    attach,
-    full_starts,
-    initial_state,
-    reinitialised,
-    trained_in_full,
-)
+from rankprobe.lowrank import adapted_layers
 from rankprobe.lowrank.attention import FoldedAttention
-from rankprobe.lowrank.plain import for_cohorts, put_channels_last, statistics
-from rankprobe.records import Member
+from rankprobe.lowrank.plain import put_channels_last, statistics
 from rankprobe.training.chance import seed_all
-from rankprobe.training.fusion import fuse
 from rankprobe.training.memory import values_per_example
 from rankprobe.training.optimizer import CohortAdamW
-from rankprobe.training.scaffolds import Turns, resampled
-from rankprobe.training.stacks import inside, slots_of, stacked
-from rankprobe.training.variants import attached, held_still
-
-if TYPE_CHECKING:
-    from rankprobe.training.protocol import TrainingProtocol
+from rankprobe.training.scaffolds import Turns
+from rankprobe.training.stacks import Held, inside, slots_of, stacked
 
 # Numbers that one evaluation may hold at once, over all members: 64 MB of float32.
 _EVALUATION_VALUES = 16_000_000
@@ -106,7 +92,7 @@ class Cohort:
             for name in max(trained, key=len)
         }
         self._held = [
-            _Held(stack, [index for index, still in enumerate(held) if name in still])
+            Held(stack, [index for index, still in enumerate(held) if name in still])
             for name, stack in self.stacks.items()
             if any(name in still for still in held)
         ]
@@ -297,92 +283,3 @@ class Cohort:
             for name, stack in kept.items():
                 self.statistics[name].copy_(stack)
         return True
-
-
-class _Held:
-    """Members that do not train a tensor which others of their cohort do.
-
-    Args:
-        stack: The tensor of all members.
-        members: Indices of those that keep it as it is.
-    """
-
-    def __init__(self, stack: Tensor, members: Sequence[int]) -> None:
-        self._stack, self._index = stack, torch.tensor(members, device=stack.device)
-        self._values = stack.detach()[self._index].clone()
-
-    def before(self) -> None:
-        """Before a step of the optimiser: no part in the norm of the gradient."""
-        if self._stack.grad is not None:
-            self._stack.grad[self._index] = 0.0
-
-    def after(self) -> None:
-        """After it: no decay either."""
-        self._stack.detach()[self._index] = self._values
-
-
-def build_cohort(
-    backbone: nn.Module,
-    members: Sequence[Member],
-    protocol: TrainingProtocol,
-    example: Tensor,
-    *,
-    dtype: torch.dtype | None = None,
-    protocols: Sequence[TrainingProtocol] = (),
-) -> Cohort:
-    """The cohort of some members: baselines, or adapters.
-
-    A baseline starts from its layers' own initial values; see `rankprobe.lowrank.reinitialised`.
-    Members may have ``protocols`` of their own, which differ in values alone; see
-    `rankprobe.training.variants`.
-    """
-    dtype = dtype or (example.dtype if example.is_floating_point() else torch.float32)
-    held: list[dict[str, Tensor]] = []
-    constants: list[dict[str, Tensor]] = [{} for _ in members]
-    repeats = [member.repeat for member in members]
-    ranks = [member.rank for member in members if member.rank is not None]
-    scaffold = protocol.scaffold.sibling(members[0].scaffold)
-    if ranks:
-        own = protocols or [protocol] * len(members)
-        made = attached(backbone, max(ranks), own, scaffold=members[0].scaffold)
-        module = fuse(for_cohorts(made.module))
-        needed = repeats if trained_in_full(module) else []
-        full = full_starts(backbone, seed=protocol.seed, repeats=needed, scaffold=scaffold)
-        states = [
-            initial_state(each, rank, seed=protocol.seed, repeat=repeat, full=full.get(repeat))
-            for each, rank, repeat in zip(made.own, ranks, repeats, strict=True)
-        ]
-        trained, constants = [state for state, _ in states], [fixed for _, fixed in states]
-        if protocols:
-            held = held_still(trained, made.own)
-            made.put_lanes(example.device, dtype)
-    else:
-        # Running statistics start anew with the weights.
-        start = reinitialised(backbone, seed=protocol.seed, repeat=repeats[0], scaffold=scaffold)
-        module = for_cohorts(start)
-        full = full_starts(backbone, seed=protocol.seed, repeats=repeats, scaffold=scaffold)
-        trained = [full[repeat] for repeat in repeats]
-    cohort = Cohort(
-        module,
-        trained,
-        constants,
-        [member.learning_rate for member in members],
-        repeats,
-        weight_decay=protocol.weight_decay,
-        example=example,
-        dtype=dtype,
-        clip=protocol.clip,
-        held=held,
-    )
-    if ranks and not protocol.use.usual:
-        cohort.turns = Turns(
-            cohort.module,
-            protocol.use,
-            lambda index: attach(
-                backbone,
-                rank=min(max(ranks), 1),
-                adapter=protocol.adapter,
-                scaffold=resampled(replace(scaffold, packed=False), index),
-            ),
-        )
-    return cohort

@@ -29,8 +29,8 @@ from rankprobe.lowrank.randomness import integer_seed
 from rankprobe.records import Member
 from rankprobe.search.cohorts import compose
 from rankprobe.training import TrainingProtocol
+from rankprobe.training.build import build_cohort
 from rankprobe.training.objectives import loss_gradient
-from rankprobe.training.trainees import build_cohort
 
 INPUTS, HIDDEN, OUTPUTS, BATCH, DROPOUT = 784, (512, 256, 128, 64), 10, 128, 0.1
 RANKS = (1, 2, 4, 8, 16, 32)

@@ -21,6 +21,7 @@ from rankprobe.artifact.prediction import Predictions, predict
 from rankprobe.artifact.reading import read_model
 from rankprobe.cli import main
 from rankprobe.errors import ArtifactError, DataError, StoreError
+from rankprobe.lowrank.scaffold import SPEC_VERSION
 from rankprobe.search.trained import trained
 from tests.artifact.runs import MAKERS, run
 from tests.artifact.test_damage import described, joined, parts
@@ -130,6 +131,20 @@ def test_one_of_several_scaffolds_at_once_is_refused(tmp_path: Path) -> None:
     result["provenance"]["configuration"]["scaffold"] = {"resample": "batch"}
     (folder / "result.json").write_text(json.dumps(result))
     with pytest.raises(ArtifactError, match="tested on several scaffolds at once"):
+        pack(folder, rank=2, out=tmp_path / "m")
+
+
+def test_weights_are_made_as_the_run_made_them(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run("numbers"), folder)
+    result = json.loads((folder / "result.json").read_text())
+    result["provenance"]["scaffold_specification"] = 1
+    (folder / "result.json").write_text(json.dumps(result))
+    path = pack(folder, rank=2, out=tmp_path / "m").path
+    assert read_model(path).description.frozen.specification == 1
+    result["provenance"]["scaffold_specification"] = SPEC_VERSION + 1
+    (folder / "result.json").write_text(json.dumps(result))
+    with pytest.raises(ArtifactError, match="this version of rankprobe knows up to"):
         pack(folder, rank=2, out=tmp_path / "m")
 
 
@@ -267,6 +282,14 @@ def test_preprocessing_of_anybodys_is_one_clear_error(tmp_path: Path) -> None:
         (tmp_path / "m.safetensors").write_bytes(raw)
         with pytest.raises((ArtifactError, DataError)):
             predict(tmp_path / "m.safetensors", run("table") / "new" / "data.csv")
+
+
+def test_a_class_without_a_name_is_one_clear_error(tmp_path: Path) -> None:
+    path = packed("numbers", tmp_path)
+    raw = described(path.read_bytes(), lambda d: d["task"].update(classes=["large"]))
+    path.write_bytes(raw)
+    with pytest.raises(ArtifactError, match="1 names of classes for 2 outputs"):
+        predict(path, run("numbers") / "new" / "data.npz")
 
 
 def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

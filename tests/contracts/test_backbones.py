@@ -22,10 +22,11 @@ from rankprobe.data.task import Task
 from rankprobe.lowrank import Adapter, Scaffold, adapted_layers, attach, count_trainable
 from rankprobe.records import Member
 from rankprobe.search.backbone import own_settings
+from rankprobe.training.build import build_cohort
 from rankprobe.training.chance import draws_masks
 from rankprobe.training.memory import values_per_example
 from rankprobe.training.objectives import loss_gradient
-from rankprobe.training.trainees import Cohort, build_cohort
+from rankprobe.training.trainees import Cohort
 from tests.training.reference import protocol, solo, train_together
 from tests.training.toys import TOYS, inputs_of, toy
 

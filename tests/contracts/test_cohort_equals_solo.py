@@ -19,8 +19,9 @@ from rankprobe.backbones.mlp import mlp
 from rankprobe.lowrank import Adapter, layers
 from rankprobe.records import Member, Run
 from rankprobe.training import TrainingData, TrainingProtocol
+from rankprobe.training.build import build_cohort
 from rankprobe.training.loop import fit
-from rankprobe.training.trainees import Cohort, build_cohort
+from rankprobe.training.trainees import Cohort
 from tests.lowrank.networks import Branching, Masking, Nested, Recurrent, Shared, Unused
 from tests.training.reference import protocol, raw_score, solo, toy_task, train_together
 

@@ -19,8 +19,9 @@ from rankprobe.lowrank import (
 )
 from rankprobe.records import Member
 from rankprobe.training import TrainingData, TrainingProtocol, trainees
+from rankprobe.training.build import build_cohort
 from rankprobe.training.loop import fit
-from rankprobe.training.trainees import Cohort, build_cohort
+from rankprobe.training.trainees import Cohort
 from tests.lowrank.layered import CASES, WORDS, Case, Encoder, Pictures, Sequence, TiedHead, Token
 from tests.training.reference import protocol, raw_score, solo, toy_task, train_together
 

@@ -13,9 +13,10 @@ from rankprobe.lowrank import Adapter, Scaffold, adapted_layers, frozen, layers
 from rankprobe.lowrank.randomness import permutation
 from rankprobe.records import Member
 from rankprobe.training import TrainingData, TrainingProtocol
+from rankprobe.training.build import build_cohort
 from rankprobe.training.loop import fit
 from rankprobe.training.scaffolds import ScaffoldUse, resampled
-from rankprobe.training.trainees import Cohort, build_cohort
+from rankprobe.training.trainees import Cohort
 from tests.lowrank.layered import CASES, Case
 from tests.training.reference import protocol, raw_score, solo, toy_task, train_together
 

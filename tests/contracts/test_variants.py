@@ -13,8 +13,8 @@ from rankprobe.backbones.mlp import mlp
 from rankprobe.lowrank import Adapter, Scaffold, layers
 from rankprobe.records import Member, Run
 from rankprobe.training import TrainingData, TrainingProtocol, train
+from rankprobe.training.build import build_cohort
 from rankprobe.training.scaffolds import ScaffoldUse
-from rankprobe.training.trainees import build_cohort
 from rankprobe.training.variants import structure
 from tests.lowrank.layered import CASES, Case
 from tests.training.reference import protocol, raw_score, toy_task

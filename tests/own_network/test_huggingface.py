@@ -22,7 +22,7 @@ from rankprobe.search.huggingface import exchanged
 from rankprobe.search.measure import measure_task
 from rankprobe.search.setup import prepare
 from rankprobe.training import TrainingData, train
-from rankprobe.training.trainees import build_cohort
+from rankprobe.training.build import build_cohort
 from tests.own_network.tiny import MODELS, config_for, saved, task_for, tokenizer_file
 from tests.training.reference import raw_score
 

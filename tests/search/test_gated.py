@@ -18,7 +18,7 @@ import rankprobe
 from rankprobe.backbones.mlp import mlp
 from rankprobe.data.task import Task
 from rankprobe.errors import ConfigError
-from rankprobe.lowrank import attach, initial_state
+from rankprobe.lowrank import Scaffold, attach, initial_state
 from rankprobe.lowrank.randomness import integer_seed, permutation
 from rankprobe.records import Member
 from rankprobe.training import TrainingData, TrainingProtocol
@@ -157,6 +157,17 @@ def test_members_are_those_of_the_plain_loop(gates: Gates) -> None:
         assert run.trainable == sum(value.numel() for value in plain.values.values())
 
 
+def test_weights_that_could_be_held_as_codes_are_the_same_ones() -> None:
+    members = [Member(2, 0.05, 0, EPOCHS)]
+    dense, codes = (
+        trained(members, IGNORED, scaffold=Scaffold(family="binary", packed=packed))
+        for packed in (False, True)
+    )
+    assert [(run.test, run.gates[0].own) for run in dense] == [
+        (run.test, run.gates[0].own) for run in codes
+    ]
+
+
 def task_of_clusters(tmp_path: Path) -> Path:
     """Six clusters of points in eight dimensions, and a file that names their seeds."""
     rng = np.random.default_rng(0)
@@ -197,7 +208,7 @@ class TestFromAFile:
         result = rankprobe.seed_gated(task_of_clusters(tmp_path), training={"epochs": 1}, **changes)
         plain = json.loads(json.dumps(result.to_json(), allow_nan=False))
         assert plain["ranks"][0]["seeds"][0]["rejected"] is None
-        assert plain["ranks"][0]["learning_rate"] == 0.02
+        assert plain["ranks"][0]["learning_rate"] == 0.05
         assert plain["scope"]["scaffold"].endswith("seeds 1, 2, 3, every step through each of them")
         assert len(result.words().splitlines()) == 1 + 3
 

@@ -17,6 +17,7 @@ from rankprobe.data.load import task_from_arrays
 from rankprobe.errors import ConfigError, StoreError, TrainingError
 from rankprobe.records import Member, Result, Run
 from rankprobe.records.grid import Grid
+from rankprobe.search import grid, measure
 from rankprobe.search.bench import Bench
 from rankprobe.search.grid import prepare_grid
 from rankprobe.search.sharing import Sharing
@@ -121,6 +122,11 @@ def test_full_training_is_trained_once_and_so_is_a_head_that_cannot_differ(
         ({"adapter.b_init": ["zeros", "kaiming"]}, [0, 0], [0, 0]),
         ({"adapter.head": ["trained", "adapter"]}, [0, 0], [0, 1]),
         ({"adapter.layer_norm": [True, False]}, [0, 0], [0, 1]),
+        (
+            {"scaffold": [{"resample": "step", "draws": draws} for draws in ("fixed", "fresh")]},
+            [0, 0],
+            [0, 1],
+        ),
         ({"backbone.hidden": [[8], [9]]}, [0, 1], [0, 1]),
         ({"backbone.dropout": [0.1, 0.2]}, [0, 1], [0, 1]),
         ({"training.weight_decay": [0.1, 0.2]}, [0, 1], [0, 1]),
@@ -235,6 +241,24 @@ def test_wrong_places_and_options_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="rank 99 is above 6") as caught:
         measured(search={"ranks": [99]})
     assert len(caught.value.problems) == 1
+
+
+def test_the_commit_is_that_of_the_beginning(
+    monkeypatch: pytest.MonkeyPatch, trained: list[Member]
+) -> None:
+    asked: list[int] = []
+    for module in (grid, measure):
+        monkeypatch.setattr(module, "commit", lambda: asked.append(len(trained)), raising=False)
+    measured({"backbone.weights": ["normal", "binary"]}, search={"ranks": [1], "repeats": 1})
+    assert asked[0] == 0 < len(trained)
+
+
+def test_a_storage_keeps_apart_only_what_differs_in_what_is_measured(tmp_path: Path) -> None:
+    training = QUICK["training"]
+    vary = {"training.epochs": [2, 3]}
+    with pytest.raises(ConfigError, match=r"epochs-2.*epochs-3.*--storage"):
+        measured(vary, training=training, out=tmp_path, storage=f"sqlite:///{tmp_path}/record.db")
+    assert not (tmp_path / "record.db").exists()
 
 
 class TestTurns:

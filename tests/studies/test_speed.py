@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from rankprobe.backbones.mlp import mlp
 from rankprobe.lowrank import count_trainable
 from rankprobe.records import Member
-from rankprobe.training.trainees import build_cohort
+from rankprobe.training.build import build_cohort
 from studies.speed.contenders import (
     BATCH,
     PROTOCOL,

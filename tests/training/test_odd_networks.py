@@ -18,8 +18,9 @@ from rankprobe.lowrank import LowRankLayer
 from rankprobe.lowrank.plain import put_channels_last
 from rankprobe.records import Member
 from rankprobe.training import Score, TrainingData, train
+from rankprobe.training.build import build_cohort
 from rankprobe.training.memory import values_per_example
-from rankprobe.training.trainees import Cohort, build_cohort
+from rankprobe.training.trainees import Cohort
 from tests.training.reference import RawScore, protocol, toy_task, train_together
 
 SHAPE = (2, 6, 6)

@@ -22,8 +22,9 @@ from rankprobe.errors import DataError
 from rankprobe.lowrank.randomness import integer_seed
 from rankprobe.records import Member
 from rankprobe.training import Score, TrainingData, TrainingProtocol
+from rankprobe.training.build import build_cohort
 from rankprobe.training.rollout import Rollouts
-from rankprobe.training.trainees import Cohort, build_cohort
+from rankprobe.training.trainees import Cohort
 from tests.data import toy_world
 
 LENGTH = 4

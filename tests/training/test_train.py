@@ -16,8 +16,8 @@ from rankprobe.errors import TrainingError
 from rankprobe.lowrank import Adapter, Scaffold, attach, count_trainable, reinitialised
 from rankprobe.records import Member, Run
 from rankprobe.training import Score, TrainingData, train, trainees
+from rankprobe.training.build import build_cohort
 from rankprobe.training.chance import draws_masks
-from rankprobe.training.trainees import build_cohort
 from tests.training.reference import RawScore, protocol, raw_score, toy_task, train_together
 
 MEMBERS = (Member(1, 0.03, 0, 3), Member(4, 0.01, 0, 3))
