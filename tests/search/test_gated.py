@@ -197,7 +197,7 @@ class TestFromAFile:
         result = rankprobe.seed_gated(task_of_clusters(tmp_path), training={"epochs": 1}, **changes)
         plain = json.loads(json.dumps(result.to_json(), allow_nan=False))
         assert plain["ranks"][0]["seeds"][0]["rejected"] is None
-        assert plain["ranks"][0]["learning_rate"] == 0.02
+        assert plain["ranks"][0]["learning_rate"] == 0.05
         assert plain["scope"]["scaffold"].endswith("seeds 1, 2, 3, every step through each of them")
         assert len(result.words().splitlines()) == 1 + 3
 
