@@ -17,6 +17,7 @@ from studies.nine.kinds import results as nine_results
 from studies.nine.overview import PICTURE as NINE
 from studies.ordering import report as ordering
 from studies.planted import report as planted
+from studies.scaffold import readings
 
 
 def draw(measurement: Measurement, root: Path = ROOT) -> list[Path]:
@@ -52,6 +53,7 @@ def draw_all(root: Path = ROOT) -> list[Path]:
         if (grid := measurement.grid(root)) is not None:
             content = png_bytes(plot_grid(grid))
             drawn.append(write_whole(measurement.results(root) / GRID_PICTURE, content))
+    drawn += readings.draw(root)
     if kinds := nine_results(root):
         drawn.append(write_whole(root / NINE, png_bytes(nine.plot(kinds))))
     if (results := compare_paper.load(root)) is not None:

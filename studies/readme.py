@@ -17,6 +17,7 @@ from studies.nine.kinds import KINDS
 from studies.ordering import report as ordering
 from studies.planted import report as planted
 from studies.scaffold import beside as scaffold
+from studies.scaffold import readings
 from studies.speed import report as speed
 
 
@@ -48,6 +49,9 @@ def documents(root: Path = ROOT) -> dict[Path, str]:
             "beside": scaffold.block(measurement, root),
         }
         blocks.setdefault(root / measurement.study / "README.md", {}).update(block)
+    pages = root / "scaffold"
+    blocks[pages / "resampling" / "README.md"]["transition"] = readings.transitions(root)
+    blocks[pages / "capacity" / "README.md"]["capacity"] = readings.sizes(root)
     blocks[root / "icu" / "README.md"]["sizes"] = sizes.block(root)
     blocks[root / "flowers" / "README.md"]["limit"] = limit.block(root)
     blocks[root / "mnist" / "README.md"]["paper"] = compare_paper.block(root)

@@ -55,7 +55,9 @@ def summary(transition: Transition) -> RenderableType:
 
 def headline(transition: Transition) -> str:
     """The answer in one line that begins with the task's name."""
-    return f"{clean(transition.task)}: {'; '.join(answer_words(transition))}"
+    first, second = answer_words(transition)
+    between = " " if first.endswith((",", ":")) else "; "
+    return f"{clean(transition.task)}: {first}{between}{second}"
 
 
 def answer_words(transition: Transition) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from rankprobe.records import Result
 from rankprobe.records.grid import Grid
 from rankprobe.reporting.wording import minimal_words
 from studies.catalogue import GRIDS, ROOT, Measurement
-from studies.markdown import table
+from studies.markdown import not_measured, table
 
 # Test accuracies in per cent by combination and rank: Hazan et al., arXiv:2604.08749, all of MNIST,
 # the medium network (heads: the large one), one learning rate for all ranks.
@@ -78,7 +78,10 @@ def overview(root: Path = ROOT, *, prefix: str = "") -> str:
 
 def size(root: Path = ROOT) -> str:
     """What a model takes that is a seed and an adapter, as `studies.scaffold.size` measured it."""
-    return (root / "scaffold" / "results" / "size.md").read_text(encoding="utf-8").strip()
+    file = root / "scaffold" / "results" / "size.md"
+    if not file.is_file():
+        return not_measured("python -m studies.scaffold.size")
+    return file.read_text(encoding="utf-8").strip()
 
 
 def _families(grid: Grid) -> str:
