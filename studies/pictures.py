@@ -10,7 +10,16 @@ from rankprobe.reporting.grid_figure import plot_grid
 from rankprobe.reporting.grid_folder import PICTURE as GRID_PICTURE
 from rankprobe.reporting.plots import plot_curve, plot_rates, png_bytes
 from studies.calibration import report as calibration
-from studies.catalogue import FURTHER, GRIDS, KINDS, PUBLISHED_PROTOCOLS, ROOT, STUDIES, Measurement
+from studies.catalogue import (
+    FURTHER,
+    GRIDS,
+    KINDS,
+    PUBLISHED_PROTOCOLS,
+    REMOVAL_PAPER,
+    ROOT,
+    STUDIES,
+    Measurement,
+)
 from studies.mnist import compare_paper
 from studies.nine import figure as nine
 from studies.nine.kinds import results as nine_results
@@ -49,7 +58,7 @@ def draw_all(root: Path = ROOT) -> list[Path]:
     """
     own = (*STUDIES, *KINDS, *FURTHER, *PUBLISHED_PROTOCOLS)
     drawn = [picture for measurement in own for picture in draw(measurement, root)]
-    for measurement in GRIDS:
+    for measurement in (*GRIDS, REMOVAL_PAPER):
         if (grid := measurement.grid(root)) is not None:
             content = png_bytes(plot_grid(grid))
             drawn.append(write_whole(measurement.results(root) / GRID_PICTURE, content))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rankprobe.reporting.folder import write_whole
 from studies.calibration import report as calibration
-from studies.catalogue import FURTHER, GRIDS, ROOT, TUNED
+from studies.catalogue import FURTHER, GRIDS, REMOVAL_PAPER, ROOT, TUNED
 from studies.command import guarded
 from studies.flowers import limit
 from studies.icu import sizes
@@ -17,7 +17,8 @@ from studies.nine.kinds import KINDS
 from studies.ordering import report as ordering
 from studies.planted import report as planted
 from studies.scaffold import beside as scaffold
-from studies.scaffold import readings
+from studies.scaffold import betas, readings
+from studies.scaffold.seed_gated import page as seed_gated
 from studies.speed import report as speed
 
 
@@ -51,6 +52,11 @@ def documents(root: Path = ROOT) -> dict[Path, str]:
         blocks.setdefault(root / measurement.study / "README.md", {}).update(block)
     pages = root / "scaffold"
     blocks[pages / "resampling" / "README.md"]["transition"] = readings.transitions(root)
+    blocks[pages / "resampling" / "README.md"]["betas"] = betas.block("scaffold-resampling", root)
+    blocks[pages / "seed_gated" / "README.md"] = {"seed_gated": seed_gated.block(root)}
+    blocks[pages / "removal" / "README.md"]["paper"] = "\n\n".join(
+        (grid_block(REMOVAL_PAPER, root), scaffold.block(REMOVAL_PAPER, root))
+    )
     blocks[pages / "capacity" / "README.md"]["capacity"] = readings.sizes(root)
     blocks[root / "icu" / "README.md"]["sizes"] = sizes.block(root)
     blocks[root / "flowers" / "README.md"]["limit"] = limit.block(root)

@@ -6,14 +6,15 @@ Fetches the data, trains with and without the outside class, and writes ``result
 
 from __future__ import annotations
 
+import datetime
 import json
-import sys
 from pathlib import Path
+from typing import Any
 
+from rankprobe.reporting.folder import write_whole
 from studies.command import guarded
 from studies.fetch import fetch
-
-HERE = Path(__file__).parent
+from studies.scaffold.seed_gated.page import HERE, OUTSIDE
 
 
 def train(folder: Path = HERE) -> None:
@@ -24,15 +25,28 @@ def train(folder: Path = HERE) -> None:
     """
     import rankprobe
 
-    fetch("mnist5k")
-    results = folder / "results"
-    results.mkdir(exist_ok=True)
-    for outside in ("ignored", "class"):
+    fetch("scaffold")
+    for outside in OUTSIDE:
         measured = rankprobe.seed_gated(folder / "dataset.yaml", scaffold={"outside": outside})
-        text = json.dumps(measured.to_json(), indent=1) + "\n"
-        (results / f"{outside}.json").write_text(text)
+        text = json.dumps({**measured.to_json(), "provenance": _provenance()}, indent=1) + "\n"
+        write_whole(folder / "results" / f"{outside}.json", text.encode())
         print(f"other classes: {outside}\n{measured.words()}\n", flush=True)
 
 
+def _provenance() -> dict[str, Any]:
+    import torch
+
+    import rankprobe
+    from rankprobe.checkout import commit
+
+    return {
+        "rankprobe": rankprobe.__version__,
+        "commit": commit(),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+    }
+
+
 if __name__ == "__main__":
-    sys.exit(guarded(train))
+    raise SystemExit(guarded(train))
