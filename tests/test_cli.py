@@ -66,13 +66,22 @@ def without_times(text: str) -> dict[str, object]:
 
 
 def start(*arguments: str, cwd: Path) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "rankprobe", *arguments],
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    """The command as in a terminal, where Ctrl-C is heard.
+
+    A shell's background jobs ignore it, and so would what they start: a handler of ours is not
+    passed on, and leaves the default.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "rankprobe", *arguments],
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_measure_prints_the_answer_and_writes_the_folder(

@@ -59,7 +59,7 @@ ALLOWED = {
         "search",
         "statistics",
     },
-    "artifact": {  # a model is built as for a measurement, and says what a run said
+    "artifact": {  # a model is built as for a measurement, with the scaffold that was left at its end
         "config",
         "config_backbones",
         "config_values",
@@ -70,6 +70,7 @@ ALLOWED = {
         "result_file",
         "search",
         "settings",
+        "training",
         "user_code",
     },
     "training": {"lowrank", "records", "errors", "data"},

@@ -317,7 +317,7 @@ _QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 @given(raw=damaged())
-@settings(max_examples=60, deadline=None, suppress_health_check=_QUIET)
+@settings(max_examples=25, deadline=None, suppress_health_check=_QUIET)
 def test_any_damage_is_an_artifact_error(raw: bytes, tmp_path: Path) -> None:
     _read(raw, tmp_path / "model.safetensors")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,20 +34,41 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return calls
 
 
+@dataclass(frozen=True)
+class Trained:
+    """Both tasks as measured: their folder, what was asked, and what came of it."""
+
+    folder: Path
+    calls: list[dict[str, Any]]
+    results: list[Result]
+
+    def of(self, name: str) -> list[tuple[dict[str, Any], Result]]:
+        """Calls and results of a task, from the first seed to the last."""
+        pairs = zip(self.calls, self.results, strict=True)
+        return sorted((p for p in pairs if p[0]["name"] == name), key=lambda p: p[0]["seed"])
+
+
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """Both tasks, measured once."""
-    folder = tmp_path_factory.mktemp("calibration")
+    made = Trained(tmp_path_factory.mktemp("calibration"), [], [])
+    measure = quick(rankprobe.measure, made.calls)
+
+    def measured(*arrays: Any, **settings: Any) -> Result:
+        made.results.append(measure(*arrays, **settings))
+        return made.results[-1]
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rankprobe, "measure", quick(rankprobe.measure, []))
-        measure_all(folder)
-    return folder
+        patch.setattr(rankprobe, "measure", measured)
+        for job in missing([LINEAR, CONTROL], made.folder):
+            measure_job(job, made.folder)
+    return made
 
 
 @pytest.fixture
-def finished(tmp_path: Path, trained: Path, here: None) -> Path:
+def finished(tmp_path: Path, trained: Trained, here: None) -> Path:
     """A folder in which both tasks are measured, and nothing is read from them yet."""
-    shutil.copytree(trained / "tasks", tmp_path / "tasks")
+    shutil.copytree(trained.folder / "tasks", tmp_path / "tasks")
     return tmp_path
 
 
@@ -64,16 +85,11 @@ def here(monkeypatch: pytest.MonkeyPatch, asked: list[dict[str, Any]]) -> None:
     monkeypatch.setattr(run, "train", train)
 
 
-def measure_all(folder: Path) -> None:
-    for job in missing([LINEAR, CONTROL], folder):
-        measure_job(job, folder)
-
-
 def test_measurements_have_default_settings_and_share_their_training_rows(
-    tmp_path: Path, asked: list[dict[str, Any]]
+    trained: Trained,
 ) -> None:
-    for role in LINEAR.roles:
-        measure_job(Job(LINEAR, role), tmp_path)
+    assert len(trained.calls) == 4
+    asked = [call for call, _ in trained.of(LINEAR.name)]
     first, reference, again = asked
     for call in asked:
         np.testing.assert_array_equal(call["x"], first["x"])
@@ -89,25 +105,10 @@ def test_measurements_have_default_settings_and_share_their_training_rows(
     assert reference["search"] == {"ranks": [1, 2, 3], "repeats": 5}
 
 
-def test_an_outcome_says_what_the_result_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    results: list[Result] = []
-    calls: list[dict[str, Any]] = []
-    measure = quick(rankprobe.measure, calls)
-
-    def measured(*arrays: Any, **settings: Any) -> Result:
-        results.append(measure(*arrays, **settings))
-        return results[-1]
-
-    monkeypatch.setattr(rankprobe, "measure", measured)
-    measure_all(tmp_path)
-    first = next(
-        result
-        for result, call in zip(results, calls, strict=True)
-        if call["name"] == LINEAR.name and call["seed"] == 7
-    )
-    outcome = read_outcome(LINEAR, tmp_path)
+def test_an_outcome_says_what_the_result_said(trained: Trained) -> None:
+    (call, first), *_ = trained.of(LINEAR.name)
+    assert call["seed"] == 7
+    outcome = read_outcome(LINEAR, trained.folder)
     found, answer = outcome.found, first.minimal_rank
     assert (found.value, found.low, found.high) == (answer.value, answer.low, answer.high)
     assert (found.verdict, found.flags) == (answer.verdict, answer.flags)
@@ -121,7 +122,7 @@ def test_an_outcome_says_what_the_result_said(
     assert (outcome.kind, outcome.k, outcome.expected, outcome.repeats) == ("linear", 2, 2, 3)
     assert [count for count, _ in outcome.fewer] == [2]
     assert outcome.again is not None
-    nothing = read_outcome(CONTROL, tmp_path)
+    nothing = read_outcome(CONTROL, trained.folder)
     assert (nothing.kind, nothing.expected, nothing.points, nothing.again) == (
         "control",
         None,
@@ -145,10 +146,10 @@ def test_outcomes_are_read_from_the_evidence_and_not_remembered(
 
 
 def test_what_is_finished_is_not_measured_again(
-    tmp_path: Path, here: None, asked: list[dict[str, Any]]
+    tmp_path: Path, finished: Path, asked: list[dict[str, Any]]
 ) -> None:
     calibrate(tmp_path, seed=1, small=True, workers=1, progress=Silent())
-    assert len(asked) == 4
+    assert asked == []
     names = {file.name for file in tmp_path.iterdir()}
     assert names == {"tasks", "calibration.json", "calibration.md", "calibration.png"}
     before = (tmp_path / "calibration.json").read_bytes()
@@ -156,7 +157,7 @@ def test_what_is_finished_is_not_measured_again(
     # What a killed process left half written does not count.
     Job(LINEAR, "reference").file(tmp_path).with_name(".reference.json.1.part").touch()
     calibrate(tmp_path, seed=1, small=True, workers=1, progress=Silent())
-    assert len(asked) == 5
+    assert len(asked) == 1
     assert asked[-1]["search"] == {"ranks": [1, 2, 3], "repeats": 5}
     after = json.loads((tmp_path / "calibration.json").read_bytes())
     same = json.loads(before)

@@ -125,6 +125,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         "bias": "none",
         "layer_norm": False,
         "dora": False,
+        "residual": False,
         "embeddings": "trained",
         "layers": None,
         "others": "frozen",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import io
@@ -29,13 +30,28 @@ from tests.training.reference import raw_score
 NAMES = tuple(MODELS)
 
 
+def each(always: tuple[str, ...], *, of: tuple[str, ...] = NAMES) -> list[Any]:
+    """Those that are tried at every change; the others, which take the same way, are slow tests."""
+    marks = pytest.mark.slow
+    return [name if name in always else pytest.param(name, marks=marks) for name in of]
+
+
 def reads(name: str) -> str:
     return MODELS[name][3]
 
 
 @pytest.mark.parametrize(
     ("name", "init"),
-    [*((name, "pretrained") for name in NAMES), ("bert", "scaffold"), ("llama", "scaffold")],
+    [
+        ("bert", "scaffold"),
+        ("gpt2", "pretrained"),
+        ("vit", "pretrained"),
+        pytest.param("bert", "pretrained", marks=pytest.mark.slow),
+        pytest.param("roberta", "pretrained", marks=pytest.mark.slow),
+        pytest.param("gpt2 for texts", "pretrained", marks=pytest.mark.slow),
+        pytest.param("llama", "pretrained", marks=pytest.mark.slow),
+        pytest.param("llama", "scaffold", marks=pytest.mark.slow),
+    ],
 )
 def test_a_cohort_is_run_at_once_and_equals_members_alone(
     tmp_path: Path, name: str, init: str
@@ -67,7 +83,7 @@ def test_a_cohort_is_run_at_once_and_equals_members_alone(
         np.testing.assert_allclose(together.predictions, alone.predictions, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each(("bert", "gpt2", "vit")))
 def test_given_weights_are_where_everything_starts(tmp_path: Path, name: str) -> None:
     """The network says what the library's own model says; adapters and full training begin so."""
     import transformers
@@ -96,7 +112,7 @@ def test_given_weights_are_where_everything_starts(tmp_path: Path, name: str) ->
     torch.testing.assert_close(twin.eval()(x), bench.backbone.eval()(x))
 
 
-@pytest.mark.parametrize("name", ["bert", "llama", "vit"])
+@pytest.mark.parametrize("name", each(("bert",), of=("bert", "llama", "vit")))
 def test_what_is_frozen_stays_frozen(tmp_path: Path, name: str) -> None:
     task = task_for(reads(name))
     bench = prepare(config_for(saved(name, tmp_path)), task).bench
@@ -144,17 +160,22 @@ def test_random_projections_in_given_surroundings(tmp_path: Path) -> None:
     assert not any("attention" in name for name in kept)
 
 
-def test_padding_is_not_looked_at_and_is_the_models_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", each(("gpt2 for texts",), of=("bert", "roberta", "gpt2 for texts"))
+)
+def test_padding_is_not_looked_at(tmp_path: Path, name: str) -> None:
     """What is behind a text does not change what is said of it, at any id of padding."""
-    for name in ("bert", "roberta", "gpt2 for texts"):
-        folder, task = saved(name, tmp_path / name), task_for("texts")
-        network = prepare(config_for(folder), task).bench.backbone.eval()
-        ids = torch.from_numpy(task.train.x[:1, :6])
-        padded = torch.cat([ids, torch.zeros(1, 4, dtype=torch.int64)], dim=1)
-        other = torch.cat([ids, ids[:, :4]], dim=1)
-        with torch.no_grad():
-            torch.testing.assert_close(network(padded), network(ids))
-            assert not torch.allclose(network(other), network(ids))
+    task = task_for("texts")
+    network = prepare(config_for(saved(name, tmp_path)), task).bench.backbone.eval()
+    ids = torch.from_numpy(task.train.x[:1, :6])
+    padded = torch.cat([ids, torch.zeros(1, 4, dtype=torch.int64)], dim=1)
+    other = torch.cat([ids, ids[:, :4]], dim=1)
+    with torch.no_grad():
+        torch.testing.assert_close(network(padded), network(ids))
+        assert not torch.allclose(network(other), network(ids))
+
+
+def test_padding_is_the_models_own() -> None:
     assert exchanged(torch.tensor([0, 1, 2]), 1).tolist() == [1, 0, 2]
     assert exchanged(torch.tensor([0, 1, 2]), 0).tolist() == [0, 1, 2]
 
@@ -196,10 +217,13 @@ def test_models_that_do_not_fit_the_task(tmp_path: Path) -> None:
     assert "no model of that kind for pictures" in refused(config_for(bert), pictures)
 
 
-def test_models_that_cannot_be_read(tmp_path: Path) -> None:
+def test_models_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
     task = task_for("texts")
-    missing = refused(config_for(Path("./nowhere")), task)
-    assert "there is no folder `nowhere`" in missing or "cannot be read" in missing
+    assert "there is no folder `/nowhere`" in refused(config_for(Path("/nowhere")), task)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)  # a name on the hub, without waiting
+    assert "`nowhere` cannot be read" in refused(config_for(Path("nowhere")), task)
     (tmp_path / "empty").mkdir()
     assert "cannot be read" in refused(config_for(tmp_path / "empty"), task)
     bert = saved("bert", tmp_path / "bert")
@@ -259,11 +283,11 @@ def test_given_weights_need_the_models_own_tokens(tmp_path: Path) -> None:
         ("bert", {"scaling": "standard", "alpha": 16.0, "bias": "trained"}),
         ("bert", {"layers": ["*.query", "*.value"], "scaling": "none", "dora": True}),
         ("bert", {"head": "adapter"}),
-        ("roberta", {}),
         ("gpt2", {}),
-        ("gpt2 for texts", {}),
-        ("llama", {}),
-        ("vit", {}),
+        pytest.param("roberta", {}, marks=pytest.mark.slow),
+        pytest.param("gpt2 for texts", {}, marks=pytest.mark.slow),
+        pytest.param("llama", {}, marks=pytest.mark.slow),
+        pytest.param("vit", {}, marks=pytest.mark.slow),
     ],
 )
 def test_the_lora_configuration_trains_what_was_measured(
@@ -285,7 +309,7 @@ def test_the_lora_configuration_trains_what_was_measured(
             adapter=bench.protocol.adapter,
             scaffold=bench.protocol.scaffold,
         )
-        model = peft.get_peft_model(fresh(config, name), made)
+        model = peft.get_peft_model(copy.deepcopy(bench.backbone), made)  # it works on what it gets
         theirs = {n: p for n, p in model.named_parameters() if p.requires_grad}
         assert sum(p.numel() for p in theirs.values()) == setup.trainable(rank)
         layers = adapted_layers(twin)
@@ -294,11 +318,6 @@ def test_the_lora_configuration_trains_what_was_measured(
             assert other.r["default"] == layer.rank
             assert other.scaling["default"] == pytest.approx(float(layer.scaling))
         assert advice["notes"]
-
-
-def fresh(config: Any, name: str) -> nn.Module:
-    """The model once more, since peft works on the one it is given."""
-    return prepare(config, task_for(reads(name))).bench.backbone
 
 
 def test_a_measurement_ends_with_a_configuration_for_fine_tuning(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_margin_names_the_references_with_their_scores() -> None:
     shown = words(plot_curve(result))
     assert f"full training {score_text(result, result.baseline.mean, digits=3)}" in shown
     assert f"95 % of full training\n{score_text(result, target_score(result), digits=3)}" in shown
-    assert "head alone\n(rank 0) 0.310" in shown
+    assert "no adapter\n(rank 0) 0.310" in shown
     assert "↓ chance 0.038" in shown
     assert "↑ chance 2.302" in words(curve("loss"))
 
@@ -146,7 +146,7 @@ def test_no_signal_has_no_target_but_shows_chance() -> None:
 
 
 def test_a_result_without_rank_zero_does_not_name_it() -> None:
-    assert "head alone" not in words(plot_curve(replace(EXAMPLES["resolved"], head_score=None)))
+    assert "no adapter" not in words(plot_curve(replace(EXAMPLES["resolved"], head_score=None)))
 
 
 def test_far_chance_does_not_squash_the_curve() -> None:
@@ -246,7 +246,7 @@ def test_a_dollar_in_a_name_is_a_dollar() -> None:
 
 def test_labels_below_the_limits_keep_their_order() -> None:
     heights = {t.get_text(): t.get_position()[1] for t in drawn_texts(curve("smallest"))}
-    assert heights["↓ chance 0.038"] < heights["↓ head alone\n(rank 0) 0.310"]
+    assert heights["↓ chance 0.038"] < heights["↓ no adapter\n(rank 0) 0.310"]
 
 
 def test_a_wide_name_is_cut_inside_the_figure() -> None:

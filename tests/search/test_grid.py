@@ -160,7 +160,7 @@ class Interrupting:
         monkeypatch.setattr(Store, "record", recorded)
 
 
-@pytest.mark.parametrize("after", [1, 6])
+@pytest.mark.parametrize("after", [pytest.param(1, marks=pytest.mark.slow), 6])
 def test_an_interrupted_grid_goes_on_where_it_stopped(
     after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[Member]
 ) -> None:

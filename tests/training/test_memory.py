@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -96,12 +97,12 @@ def test_a_cohort_that_does_not_fit_is_halved_and_gives_the_same(
     sizes: list[int] = []
     outputs = Cohort.outputs
 
-    def scarce(self: Cohort, x: Tensor, seed: int, *, apart: bool = False) -> Tensor:
+    def scarce(self: Cohort, *args: Any, **kwargs: Any) -> Tensor:
         if not sizes or sizes[-1] != self.size:
             sizes.append(self.size)
         if self.size > 2:
             raise MemoryError
-        return outputs(self, x, seed, apart=apart)
+        return outputs(self, *args, **kwargs)
 
     monkeypatch.setattr(Cohort, "outputs", scarce)
     runs = train_together(MEMBERS, net, settings)
@@ -115,11 +116,11 @@ def test_work_that_is_done_again_is_counted_once(monkeypatch: pytest.MonkeyPatch
     members, steps = tuple(replace(member, epochs=8) for member in MEMBERS), 8 * 5
     outputs, room = Cohort.outputs, {5: 20, 3: 17}  # steps until memory is not enough, by size
 
-    def scarce(self: Cohort, x: Tensor, seed: int, *, apart: bool = False) -> Tensor:
+    def scarce(self: Cohort, *args: Any, **kwargs: Any) -> Tensor:
         left = room[self.size] = room.get(self.size, 1000) - 1
         if left < 0:
             raise MemoryError
-        return outputs(self, x, seed, apart=apart)
+        return outputs(self, *args, **kwargs)
 
     monkeypatch.setattr(Cohort, "outputs", scarce)
     told: list[int] = []
