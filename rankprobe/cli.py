@@ -27,11 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RankprobeError as error:
         return _complain(error, EXIT_WRONG)
     except KeyboardInterrupt:
-        print(
-            "\nrankprobe: interrupted; everything finished so far is kept, and the same command "
-            "goes on from there",
-            file=sys.stderr,
+        text = (
+            "rankprobe: interrupted; everything finished so far is kept, and the same command "
+            "goes on from there"
         )
+        print("\n" + (_wrapped(text) if sys.stderr.isatty() else text), file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of stdout left, as `head` does; keep Python from complaining at exit.

@@ -164,7 +164,10 @@ def _refuse(vary: Any, where: Any, found: Sequence[Problem]) -> None:
             advice = _ADVICE.get(section, "give it once, for the whole grid")
             problems.append(Problem(f"`{key}` cannot vary in a grid", where(key), advice))
         elif not isinstance(values, list) or not values:
-            shown = "a mapping; write its keys with dots" if isinstance(values, dict) else "no list"
+            if isinstance(values, dict):
+                shown = "a mapping; write its keys with dots"
+            else:
+                shown = "empty" if values == [] else "no list"
             problems.append(
                 Problem(f"`vary.{key}` must be a list of values, and is {shown}", where(key),
                         _EXAMPLE)
@@ -188,8 +191,8 @@ def _refuse(vary: Any, where: Any, found: Sequence[Problem]) -> None:
 
 
 def _same(value: Any, other: Any) -> bool:
-    """Equal, and of one type: ``1`` is not ``true``."""
-    return type(value) is type(other) and bool(value == other)
+    """Equal, and of one kind: ``1`` is ``1.0``, and not ``true``."""
+    return isinstance(value, bool) == isinstance(other, bool) and bool(value == other)
 
 
 def _nested(keys: Sequence[str], value: Any) -> Settings:

@@ -22,6 +22,7 @@ from rankprobe.records import (
     TaskSummary,
     Variant,
 )
+from rankprobe.records.grid import GRID_FILE
 
 SCHEMA = 1
 
@@ -83,6 +84,13 @@ def load_result(path: str | Path) -> Result:
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
+        if (path / GRID_FILE).is_file():
+            runs = sorted(inner.parent for inner in path.glob("*/result.json"))
+            such = f", such as {runs[0]}" if runs else ""
+            raise ArtifactError(
+                f"{path} holds a grid, and this takes one measurement: name the run folder of a "
+                f"combination{such}"
+            ) from None
         reason = error.strerror or str(error)
         raise ArtifactError(
             f"{file}: {reason}; give a run folder or a result.json that `rankprobe measure` wrote"

@@ -132,6 +132,9 @@ def test_a_conflict_with_the_rest_of_the_file_is_found(file: Path) -> None:
          "for example `backbone.weights: [normal, binary]`")),
         ("vary: {adapter.alpha: 2.0}", ("2: `vary.adapter.alpha` must be a list of values, and is "
          "no list | for example `backbone.weights: [normal, binary]`")),
+        ("vary: {adapter.alpha: []}", ("2: `vary.adapter.alpha` must be a list of values, and is "
+         "empty | for example `backbone.weights: [normal, binary]`")),
+        ("vary: {adapter.alpha: [1, 1.0]}", "2: `vary.adapter.alpha` lists 1 twice | "),
         ("vary: {adapter: {alpha: [2.0]}}", ("2: `vary.adapter` must be a list of values, and is a "
          "mapping; write its keys with dots | for example `backbone.weights: [normal, binary]`")),
         ("vary: {adapter.alpha: [2.0]}", ("2: `vary` has a single combination | list two values of "

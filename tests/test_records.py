@@ -70,3 +70,11 @@ def test_results_of_every_schema_version_stay_readable(file: Path) -> None:
     result = load_result(file)
     assert result.minimal_rank.value == 2
     assert [point.rank for point in result.points] == [1, 2, 3]
+
+
+def test_a_grid_folder_names_the_runs_inside_it(tmp_path: Path) -> None:
+    (tmp_path / "grid.json").write_text("{}")
+    (tmp_path / "binary").mkdir()
+    (tmp_path / "binary" / "result.json").write_text("{}")
+    with pytest.raises(ArtifactError, match=r"holds a grid.*such as .*binary$"):
+        load_result(tmp_path)

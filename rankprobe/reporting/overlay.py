@@ -77,6 +77,8 @@ def plot_results(
             ax.axhline(min(targets), color=INK, linewidth=1.0, linestyle=(0, (5, 2.5)), zorder=1)
         ax.axhline(1.0, color=INK, linewidth=0.8, zorder=0.9)
         title = add_title(ax, 8.0) if warning else None
+        if not drawn:
+            _say_nothing_learned(ax, strip)
         handles = []
         called = _names(results) if names is None else [printable(name, 34) for name in names]
         for index, (result, name) in enumerate(zip(results, called, strict=True)):
@@ -107,6 +109,20 @@ def _has_signal(result: Result) -> bool:
     return result.minimal_rank.verdict != "no_signal"
 
 
+def _say_nothing_learned(ax: Axes, strip: float) -> None:
+    """Why the axes are empty, in their middle."""
+    ax.text(
+        0.5,
+        (1 + strip) / 2,
+        "no recovery to draw:\nfull training does not beat chance",
+        transform=ax.transAxes,
+        ha="center",
+        va="center",
+        fontsize=SMALL,
+        color=GREY,
+    )
+
+
 def _draw_legend(ax: Axes, handles: Sequence[Line2D], strip: float) -> None:
     """Tasks with their answers right of the axes, and what the lanes are left of them."""
     ax.legend(
@@ -132,6 +148,8 @@ def _draw_legend(ax: Axes, handles: Sequence[Line2D], strip: float) -> None:
 def _set_axes(ax: Axes, drawn: Sequence[Result], ranks: Sequence[int], strip: float) -> None:
     points = [point for result in drawn for point in result.points]
     core = [*finite([point.recovery.mean for point in points]), 1.0]
+    if not drawn:
+        core.append(0.0)  # a single value has no range to choose ticks from
     core += [target_share(result) for result in drawn]
     ends = finite([end for p in points for end in (p.recovery.low, p.recovery.high)])
     # A curve far below the floor says nothing more than one at the floor.

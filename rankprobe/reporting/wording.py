@@ -254,6 +254,12 @@ def verdict_sentence(result: Result) -> str:
                 "enough from too little: look at the learning rates of the ranks that fall."
             )
         case "no_signal":
+            if "few_repeats" in minimal.flags:
+                return (
+                    "Full training does not beat chance by more than noise, and the noise of so "
+                    "few repeats is hardly known, so there is no minimal rank: measure with more "
+                    "repeats before you conclude that nothing was learned."
+                )
             return (
                 "Full training does not beat chance by more than noise: nothing was learned that "
                 "an adapter could recover, so there is no minimal rank."

@@ -342,7 +342,11 @@ def test_overlay_leaves_no_room_for_ranks_that_it_does_not_draw() -> None:
 
 
 def test_overlay_of_only_tasks_without_signal_is_still_readable() -> None:
-    assert_readable(plot_results([EXAMPLES["no_signal"]]))
+    ax = plot_results([EXAMPLES["no_signal"]])
+    assert_readable(ax)
+    assert "no recovery to draw" in words(ax)
+    low, high = ax.spines["left"].get_bounds()
+    assert low <= 0.0 < 1.0 <= high
 
 
 def test_overlay_of_nothing_is_refused() -> None:

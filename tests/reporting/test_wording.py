@@ -96,6 +96,12 @@ def test_verdict_sentence(name: str, sentence: str) -> None:
     assert verdict_sentence(EXAMPLES[name]) == sentence
 
 
+def test_few_repeats_do_not_say_that_nothing_was_learned() -> None:
+    minimal = MinimalRank(None, None, None, 0.95, "no_signal", ("few_repeats",))
+    sentence = verdict_sentence(make(minimal=minimal))
+    assert "measure with more repeats before you conclude that nothing was learned" in sentence
+
+
 def test_sentence_leaves_out_parameters_it_does_not_know() -> None:
     result = make(minimal=MinimalRank(6, 5, 7, 0.9, "resolved"))
     assert verdict_sentence(result).endswith("the 90 % interval is 5 to 7.")
