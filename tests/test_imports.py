@@ -59,7 +59,8 @@ ALLOWED = {
         "search",
         "statistics",
     },
-    "artifact": {  # a model is built as for a measurement, with the scaffold that was left at its end
+    # a model is built as for a measurement, with the scaffold that was left at its end
+    "artifact": {
         "config",
         "config_backbones",
         "config_values",
