@@ -70,6 +70,7 @@ ALLOWED = {
         "result_file",
         "search",
         "settings",
+        "training",
         "user_code",
     },
     "training": {"lowrank", "records", "errors", "data"},
