@@ -202,6 +202,15 @@ GRIDS = tuple(
         ("capacity", "networks of four sizes"),
     )
 )
+# Families with a scale of their own, at that of all others.
+FAN_IN = Measurement(
+    "scaffold-families-fan-in",
+    "scaffold/families",
+    "six distributions at one standard deviation",
+    "fan_in.yaml",
+    ("scaffold",),
+    varies=True,
+)
 # The scaffold taken away under the paper's own protocol, where ours differs most.
 REMOVAL_PAPER = Measurement(
     "scaffold-removal-paper",
@@ -218,6 +227,7 @@ MEASUREMENTS = (
     *KINDS,
     *FURTHER,
     *GRIDS,
+    FAN_IN,
     REMOVAL_PAPER,
 )
 # The published protocols of the other kinds of task: for other hardware, some for data that only

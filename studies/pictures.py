@@ -11,6 +11,7 @@ from rankprobe.reporting.grid_folder import PICTURE as GRID_PICTURE
 from rankprobe.reporting.plots import plot_curve, plot_rates, png_bytes
 from studies.calibration import report as calibration
 from studies.catalogue import (
+    FAN_IN,
     FURTHER,
     GRIDS,
     KINDS,
@@ -58,7 +59,7 @@ def draw_all(root: Path = ROOT) -> list[Path]:
     """
     own = (*STUDIES, *KINDS, *FURTHER, *PUBLISHED_PROTOCOLS)
     drawn = [picture for measurement in own for picture in draw(measurement, root)]
-    for measurement in (*GRIDS, REMOVAL_PAPER):
+    for measurement in (*GRIDS, FAN_IN, REMOVAL_PAPER):
         if (grid := measurement.grid(root)) is not None:
             content = png_bytes(plot_grid(grid))
             drawn.append(write_whole(measurement.results(root) / GRID_PICTURE, content))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rankprobe.reporting.folder import write_whole
 from studies.calibration import report as calibration
-from studies.catalogue import FURTHER, GRIDS, REMOVAL_PAPER, ROOT, TUNED
+from studies.catalogue import FAN_IN, FURTHER, GRIDS, REMOVAL_PAPER, ROOT, TUNED
 from studies.command import guarded
 from studies.flowers import limit
 from studies.icu import sizes
@@ -53,6 +53,7 @@ def documents(root: Path = ROOT) -> dict[Path, str]:
     pages = root / "scaffold"
     blocks[pages / "resampling" / "README.md"]["transition"] = readings.transitions(root)
     blocks[pages / "resampling" / "README.md"]["betas"] = betas.block("scaffold-resampling", root)
+    blocks[pages / "families" / "README.md"]["fan_in"] = grid_block(FAN_IN, root)
     blocks[pages / "seed_gated" / "README.md"] = {"seed_gated": seed_gated.block(root)}
     blocks[pages / "removal" / "README.md"]["paper"] = "\n\n".join(
         (grid_block(REMOVAL_PAPER, root), scaffold.block(REMOVAL_PAPER, root))

@@ -8,7 +8,7 @@ from pathlib import Path
 from rankprobe.records import Result
 from rankprobe.records.grid import Grid
 from rankprobe.reporting.wording import minimal_words
-from studies.catalogue import GRIDS, ROOT, Measurement
+from studies.catalogue import FAN_IN, GRIDS, ROOT, Measurement
 from studies.markdown import not_measured, table
 
 # Test accuracies in per cent by combination and rank: Hazan et al., arXiv:2604.08749, all of MNIST,
@@ -45,7 +45,7 @@ def block(measurement: Measurement, root: Path = ROOT) -> str:
     if grid is None:
         return "Not measured yet."
     if measurement.name == "scaffold-families":
-        return _families(grid)
+        return _families(grid, FAN_IN.grid(root))
     published = PUBLISHED.get(measurement.name)
     if published is None:
         return "The paper has no figures to set beside these."
@@ -86,8 +86,12 @@ def size(root: Path = ROOT) -> str:
     return file.read_text(encoding="utf-8").strip()
 
 
-def _families(grid: Grid) -> str:
-    """How far families differ: lowest to highest mean at each rank."""
+def _families(grid: Grid, fan_in: Grid | None) -> str:
+    """How far families differ: lowest to highest mean at each rank.
+
+    Families that were measured at 1/sqrt(fan-in) too count as they are there.
+    """
+    results = dict(grid.results) | dict(fan_in.results if fan_in is not None else {})
     lines = []
     for rank, (low, high) in FAMILIES.items():
         ours = sorted((100 * _score(result, rank), name) for name, result in grid.results.items())
