@@ -94,7 +94,7 @@ def _families(grid: Grid, fan_in: Grid | None) -> str:
     results = dict(grid.results) | dict(fan_in.results if fan_in is not None else {})
     lines = []
     for rank, (low, high) in FAMILIES.items():
-        ours = sorted((100 * _score(result, rank), name) for name, result in grid.results.items())
+        ours = sorted((100 * _score(result, rank), name) for name, result in results.items())
         (lowest, worst), (highest, best) = ours[0], ours[-1]
         lines.append(
             (
