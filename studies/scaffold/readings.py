@@ -29,7 +29,9 @@ def transitions(root: Path = ROOT) -> str:
             value = "" if found.value is None else str(found.value)
             words = "" if found.value is not None else " ".join(answer_words(found))
             lines.append((name, value, interval, words))
-    return table(("drawn anew", "transition rank", "95 % interval", ""), lines)
+    picture = "![accuracy against rank, static and drawn anew each epoch](results/transition.png)"
+    names = ("drawn anew", "transition rank", "95 % interval", "")
+    return f"{picture}\n\n{table(names, lines)}"
 
 
 def sizes(root: Path = ROOT) -> str:
@@ -39,7 +41,8 @@ def sizes(root: Path = ROOT) -> str:
         return not_measured(f"python -m studies.run {CAPACITY.name}")
     found = capacity(list(grid.results.values()))
     notes = (f"- {note}" for note in capacity_notes(found))
-    return "\n".join([f"**{capacity_headline(found)}**", "", *notes])
+    picture = "![minimal rank, its share of the width, and parameters](results/capacity.png)"
+    return "\n".join([picture, "", f"**{capacity_headline(found)}**", "", *notes])
 
 
 def draw(root: Path = ROOT) -> list[Path]:
