@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 import rankprobe
 from rankprobe.artifact.description import Description, Frozen, Trained, written
 from rankprobe.artifact.network import attached, backbone_of, frozen_sums, put, sha256_of
-from rankprobe.artifact.reading import read_model
+from rankprobe.artifact.reading import Model, read_model
 from rankprobe.artifact.sizes import Sizes, sizes_of
 from rankprobe.config import TaskConfig
 from rankprobe.config_backbones import GivenBackbone, HuggingfaceConfig
@@ -121,8 +122,8 @@ def pack(
     put(module, {name: np.asarray(value) for name, value in tensors.items()})
     frozen_now = description.frozen.model_copy(update={"sha256": frozen_sums(module)})
     description = description.model_copy(update={"frozen": frozen_now})
-    path = _write(Path(out), tensors, description)
-    model = read_model(path, trust=trust)  # what was written is what is read
+    path = Path(out)
+    model = _write(path, tensors, description, trust=trust)
     return Packed(
         path,
         member.rank,
@@ -245,16 +246,23 @@ def _network(result: Result) -> str:
     return str(network["hash"]) if isinstance(network, dict) else ""
 
 
-def _write(path: Path, tensors: Mapping[str, NDArray[Any]], description: Description) -> Path:
+def _write(
+    path: Path, tensors: Mapping[str, NDArray[Any]], description: Description, *, trust: bool
+) -> Model:
+    """Write beside the file, read what was written, and only then put it in place."""
     from safetensors.numpy import save
 
     part = path.with_name(f"{path.name}.part")
     try:
         part.write_bytes(save(dict(tensors), written(description)))
+        model = read_model(part, trust=trust)
         part.replace(path)
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror}; name another file") from None
-    return path
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+    return model
 
 
 def _note(fitted: Mapping[str, Any] | None) -> str:

@@ -210,7 +210,7 @@ def figure_words(result: Result) -> tuple[str, str]:
     if minimal.verdict == "not_monotone":
         return "no minimal rank: scores fall again", f"after {reach_words(result, 'reaching')}"
     if minimal.verdict == "no_signal":
-        return "nothing learned:", "full training does not beat chance"
+        return "no signal:", "full training is not surely above chance"
     return "no minimal rank: full training", "is not yet a safe reference"
 
 

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 from pathlib import Path
+from typing import Self
 
 import optuna
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
@@ -13,6 +14,28 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from rankprobe.errors import StoreError
 
 PREDICTIONS = "predictions"  # folder of per-example test predictions
+
+
+class Locked:
+    """Something that holds a run folder from opening to closing: use as a context manager.
+
+    Attributes:
+        lock: What `lock_folder` returned; ``None`` without a folder, and when closed.
+    """
+
+    lock: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the folder."""
+        if self.lock is not None:
+            os.close(self.lock)
+            self.lock = None
 
 
 def lock_folder(folder: Path) -> int:

@@ -11,11 +11,11 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from rankprobe.errors import StoreError, TrainingError
 from rankprobe.records import Member
-from rankprobe.search.journal import lock_folder
+from rankprobe.search.journal import Locked, lock_folder
 from rankprobe.search.sharing import Placed, placed
 
 FILE = "cohorts.jsonl"
@@ -23,7 +23,7 @@ FILE = "cohorts.jsonl"
 Cohort = tuple[Placed, ...]
 
 
-class Planned:
+class Planned(Locked):
     """Cohorts of a grid, in the order in which they were planned.
 
     Use as a context manager: the folder is locked from opening to closing.
@@ -43,7 +43,7 @@ class Planned:
     def __init__(self, folder: Path | None, names: Sequence[str], *, fresh: bool = False) -> None:
         self._names = list(names)
         self._file = None if folder is None else folder / FILE
-        self._lock = None if folder is None else lock_folder(folder)
+        self.lock = None if folder is None else lock_folder(folder)
         self.cohorts: list[Cohort] = []
         try:
             if self._file is not None:
@@ -51,18 +51,6 @@ class Planned:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Release the folder."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
 
     def add(self, cohorts: Iterable[Cohort]) -> None:
         """Record cohorts that are about to train.

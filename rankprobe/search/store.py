@@ -12,10 +12,9 @@ import dataclasses
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import optuna
@@ -25,7 +24,7 @@ from optuna.trial import TrialState
 
 from rankprobe.errors import StoreError, TrainingError
 from rankprobe.records import Member, Run
-from rankprobe.search.journal import PREDICTIONS, lock_folder, open_journal
+from rankprobe.search.journal import PREDICTIONS, Locked, lock_folder, open_journal
 from rankprobe.search.trained import (
     forget_all,
     read_tensors,
@@ -37,7 +36,7 @@ JOURNAL = "journal.log"
 _STATES = {"finished": TrialState.COMPLETE, "diverged": TrialState.FAIL, "failed": TrialState.FAIL}
 
 
-class Store:
+class Store(Locked):
     """Finished members, and the cohorts that were planned, of one task.
 
     Use as a context manager: the run folder is locked from opening to closing.
@@ -64,7 +63,7 @@ class Store:
         self.folder = folder
         self.identity = json.loads(json.dumps(identity))
         self._hash = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
-        self._lock = lock_folder(folder) if folder is not None else None
+        self.lock = lock_folder(folder) if folder is not None else None
         self._memory: dict[str, NDArray[Any]] = {}
         self._runs: dict[Member, Run] = {}
         try:
@@ -73,18 +72,6 @@ class Store:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Release the run folder."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
 
     @property
     def runs(self) -> Mapping[Member, Run]:

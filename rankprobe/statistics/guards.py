@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from rankprobe.statistics.standing import Criterion, Standing
@@ -54,11 +56,31 @@ def head_reaches(table: ScoreTable, *, criterion: Criterion, floor: Floor) -> bo
     return pair is not None and criterion.surplus(pair).mean >= 0.0
 
 
-def find_fall(table: ScoreTable, standings: list[Standing], *, confidence: float) -> int | None:
+def find_fall(table: ScoreTable, standings: Sequence[Standing], *, confidence: float) -> int | None:
     """Index of the first rank that falls below the target again by more than noise.
 
-    It must be surely below the target and surely worse than an earlier rank that reaches it,
-    at a level shared among the ranks past that one (Bonferroni).
+    It must be surely below the target and surely worse than an earlier rank that reaches it.
+    """
+    return first_fall(
+        standings,
+        lambda one, other, level: surely_better(table, one, other, level=level),
+        confidence=confidence,
+    )
+
+
+def first_fall(
+    standings: Sequence[Standing],
+    better: Callable[[Standing, Standing, float], bool],
+    *,
+    confidence: float,
+) -> int | None:
+    """Index of the first rank that is surely below, and worse than an earlier one that reaches.
+
+    Args:
+        standings: One a rank, ascending.
+        better: Whether the first is better than the second by more than noise, at a level; the
+            level is shared among the ranks past the first that reaches (Bonferroni).
+        confidence: Of the whole statement.
     """
     reached = [index for index, item in enumerate(standings) if item.reaches]
     if not reached:
@@ -69,8 +91,7 @@ def find_fall(table: ScoreTable, standings: list[Standing], *, confidence: float
         item = standings[index]
         if not item.surely_below or item.surplus.high(level) >= 0.0:
             continue
-        earlier = (standings[k] for k in reached if k < index)
-        if any(surely_better(table, one, item, level=level) for one in earlier):
+        if any(better(standings[k], item, level) for k in reached if k < index):
             return index
     return None
 

@@ -22,7 +22,7 @@ import numpy as np
 from rankprobe.records import Interval, Result
 from rankprobe.records.transition import Transition, TransitionPoint, TransitionVerdict
 from rankprobe.statistics.evidence import Evidence
-from rankprobe.statistics.guards import FEW_REPEATS, is_wide, ordered, share_by_rank
+from rankprobe.statistics.guards import FEW_REPEATS, first_fall, is_wide, ordered, share_by_rank
 from rankprobe.statistics.minimal_rank import rank_interval
 from rankprobe.statistics.paired import PairedTables, pair_results
 from rankprobe.statistics.resampling import correlation_of, draw_surplus
@@ -122,7 +122,11 @@ def _answer(
     tables: PairedTables, standings: list[Standing], share: float, confidence: float
 ) -> _Answer:
     """Verdict, value and interval, in the order of precedence of the minimal rank's verdicts."""
-    fall = _find_fall(tables, standings, share, confidence)
+    fall = first_fall(
+        standings,
+        lambda one, other, level: _surely_closer(tables, one, other, share, level),
+        confidence=confidence,
+    )
     rising = standings[:fall]
     crossing = find_crossing(rising)
     draws = draw_surplus(rising, _correlation(tables, rising, share))
@@ -147,29 +151,6 @@ def _answer(
     flags = frozenset(name for name, is_so in raised.items() if is_so)
     verdict: TransitionVerdict = "resolved" if fall is None else "not_monotone"
     return _Answer(verdict, value, low, high, flags, distribution)
-
-
-def _find_fall(
-    tables: PairedTables, standings: Sequence[Standing], share: float, confidence: float
-) -> int | None:
-    """Index of the first rank that falls behind again by more than noise.
-
-    It must be surely behind, and surely further behind than an earlier rank that has caught up,
-    at a level shared among the ranks past that one (Bonferroni).
-    """
-    reached = [index for index, item in enumerate(standings) if item.reaches]
-    if not reached:
-        return None
-    later = range(reached[0] + 1, len(standings))
-    level = 1.0 - (1.0 - confidence) / 2.0 / max(len(later), 1)
-    for index in later:
-        item = standings[index]
-        if not item.surely_below or item.surplus.high(level) >= 0.0:
-            continue
-        earlier = [standings[k] for k in reached if k < index]
-        if any(_surely_closer(tables, one, item, share, level) for one in earlier):
-            return index
-    return None
 
 
 def _surely_closer(

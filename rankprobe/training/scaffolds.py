@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from rankprobe.lowrank import Scaffold, adapted_layers
 from rankprobe.lowrank.base import LowRankLayer
+from rankprobe.lowrank.initial import attachment
 from rankprobe.lowrank.randomness import integer_seed
 from rankprobe.training.stacks import inside, slots_of
 
@@ -115,9 +116,10 @@ class Turns:
         self.module, self.use, self._attached = module, use, attached
         self._matrices = {inside(name, "weight") for name in adapted_layers(module)}
         self._names = sorted(self._matrices)
-        if use.resample != "none":  # given weights, and what is not random, stay as they are
-            own, other = frozen_tensors(attached(0)), frozen_tensors(attached(1))
-            self._names = [name for name in own if not torch.equal(own[name], other[name])]
+        if use.resample != "none":  # weights that the network came with stay as they are
+            keeps = attachment(module).scaffold.keeps
+            found = frozen_tensors(attached(0))
+            self._names = [name for name in found if not keeps(name.rpartition(".")[0])]
         self._slots = slots_of(module, self._names)
         self._now = self._there = 0
         self._kept = {0: [slots[0][2].detach() for slots in self._slots]}

@@ -116,6 +116,22 @@ def test_half_precision_is_smaller_and_close(tmp_path: Path) -> None:
     np.testing.assert_allclose(whole.outputs, half.outputs, atol=0.02)
 
 
+def test_what_cannot_be_read_again_replaces_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = packed("numbers", tmp_path)
+    before = file.read_bytes()
+
+    def damaged(*_: object, **__: object) -> None:
+        raise ArtifactError("damaged")
+
+    monkeypatch.setattr("rankprobe.artifact.packing.read_model", damaged)
+    with pytest.raises(ArtifactError, match="damaged"):
+        packed("numbers", tmp_path, dtype="fp16")
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
 def test_a_loaded_model_is_an_ordinary_module(tmp_path: Path) -> None:
     module = rankprobe.load(packed("numbers", tmp_path))
     assert isinstance(module, torch.nn.Module)

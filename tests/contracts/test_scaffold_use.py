@@ -194,6 +194,24 @@ def test_weights_of_few_levels_are_replaced_like_others(
     assert torch.equal(*found)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_weights_that_are_equal_by_chance_take_their_turns(seed: int) -> None:
+    """Of one bit: in half of all seeds the first two scaffolds have the same."""
+    first = Scaffold(seed=seed, family="binary")
+    use = ScaffoldUse(resample="epoch", evaluation="removed")
+    settings = replace(settings_of("epoch"), scaffold=first, use=use)
+    case = Case(lambda: mlp((1,), 3, hidden=(1, 4)), (1,))
+    turns = built(case, MIXED[:1], settings).turns
+    assert turns is not None
+    layer = adapted_layers(turns.module)["hidden0"]
+    for index in (0, 1, 2, 3):
+        turns.put(index)
+        wanted = torch.from_numpy(resampled(first, index).weight("hidden0", (1, 1)))
+        assert torch.equal(layer.weight, wanted.to(layer.weight))
+    turns.put(-1)
+    assert not layer.weight.any()
+
+
 def test_seeds_depend_on_seed_and_index_alone() -> None:
     first = Scaffold(seed=42)
     assert resampled(first, 0) == first

@@ -39,7 +39,7 @@ HEADLINES = {
     "not_monotone": (
         "falls again: no minimal rank: scores fall again after reaching 95 % of full training"
     ),
-    "no_signal": "shuffled labels: nothing learned: full training does not beat chance",
+    "no_signal": "shuffled labels: no signal: full training is not surely above chance",
     "suspect": "stopped too early: no minimal rank: full training is not yet a safe reference",
     "loss": (
         "log-loss falls: rank 6 reaches 95 % of full training's gain over chance "
