@@ -7,15 +7,15 @@ studies'. The same results give the same bytes.
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 import rankprobe
 from rankprobe.reporting import comparison
 from rankprobe.reporting.folder import draw_figure, write_whole
+from rankprobe.reporting.printing import as_text
 from rankprobe.reporting.tables import summary
 from studies.calibration import report as calibration
 from studies.catalogue import TUNED, find
@@ -112,11 +112,7 @@ def _comparison(studies: Path) -> str:
 
 
 def _printed(renderable: RenderableType) -> str:
-    console = Console(width=80, file=io.StringIO(), highlight=False)
-    with console.capture() as capture:
-        console.print(renderable)
-    lines = [line.rstrip() for line in capture.get().splitlines()]
-    return "\n".join(["```", *lines, "```"])
+    return f"```\n{as_text(renderable)}```"
 
 
 def main() -> int:

@@ -292,6 +292,6 @@ def _ranks(text: str | None) -> list[int] | None:
 
 
 def _print(renderable: Any) -> None:
-    from rich.console import Console
+    from rankprobe.reporting.printing import show
 
-    Console(highlight=False, soft_wrap=False).print(renderable)
+    show(renderable)

@@ -11,8 +11,6 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from rankprobe.records import Result
 from studies.catalogue import MEASUREMENTS, find
 from studies.command import guarded
@@ -38,6 +36,7 @@ def run(name: str, *, runs: Path, device: str = "auto", workers: int | None = No
     from rankprobe.progress import Watch
     from rankprobe.records.grid import Grid
     from rankprobe.reporting import grid_words, tables
+    from rankprobe.reporting.printing import show
 
     measurement = find(name)
     for data in measurement.fetched:
@@ -55,7 +54,7 @@ def run(name: str, *, runs: Path, device: str = "auto", workers: int | None = No
             **measurement.overrides,
         )
     words = grid_words.summary(measured) if isinstance(measured, Grid) else tables.summary(measured)
-    Console(highlight=False).print(words)
+    show(words)
     print(publish(folder))
 
 

@@ -76,6 +76,7 @@ def test_two_runs_are_read_by_the_command(
     assert "static" in out
     assert "another" in out
     assert max(map(len, out.splitlines())) <= 80
+    assert all(line == line.rstrip() for line in out.splitlines())
     assert (here / "transition.png").read_bytes().startswith(b"\x89PNG")
     assert main(["transition", *folders, "--json", "--share", "0.9"]) == 0
     data = json.loads(capsys.readouterr().out)

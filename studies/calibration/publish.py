@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console
-
 from rankprobe.calibration.report import load_calibration, summary
 from rankprobe.calibration.run import calibrate
 from rankprobe.errors import ArtifactError
 from rankprobe.progress import Watch
 from rankprobe.reporting.folder import write_whole
+from rankprobe.reporting.printing import show
 from studies.calibration.report import RESULTS
 from studies.catalogue import ROOT
 from studies.pictures import draw_all
@@ -28,7 +27,7 @@ def measure_and_publish(folder: Path, *, workers: int | None, root: Path = ROOT)
     """
     with Watch() as watch:
         calibration = calibrate(folder, seed=SEED, small=False, workers=workers, progress=watch)
-    Console(highlight=False).print(summary(calibration))
+    show(summary(calibration))
     return publish(folder, root=root)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
 from rankprobe.calibration.linear import (
     STUDENT,
@@ -19,6 +18,7 @@ from rankprobe.calibration.linear import (
 )
 from rankprobe.records import Result
 from rankprobe.reporting.folder import write_whole
+from rankprobe.reporting.printing import show
 from rankprobe.reporting.wording import percent
 from studies.catalogue import ROOT
 from studies.pictures import draw_all
@@ -61,7 +61,7 @@ def measure_all(
     write_whole(root / RESULTS, outcomes.to_json().encode())
     draw_all(root)
     refresh(root)
-    Console(width=80, highlight=False).print(summary(outcomes))
+    show(summary(outcomes))
     return outcomes
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Table
 
+from rankprobe.reporting.printing import show
 from studies.catalogue import ROOT
 from studies.command import guarded
 from studies.speed.report import RESULTS, Speed, header, rows, sentence
@@ -40,10 +40,9 @@ def _show(speed: Speed) -> None:
         shown.add_column(name, justify="left" if index == 0 else "right", no_wrap=True)
     for row in rows(speed):
         shown.add_row(*row)
-    console = Console(width=80, highlight=False)
-    console.print(shown)
-    console.print(f"matrix products: {speed.matrix_rate:.0f} GFLOP/s; {speed.rounds} rounds")
-    console.print(sentence(ROOT))
+    show(shown)
+    show(f"matrix products: {speed.matrix_rate:.0f} GFLOP/s; {speed.rounds} rounds")
+    show(sentence(ROOT))
 
 
 if __name__ == "__main__":
