@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from rankprobe import commands
 from rankprobe.artifact.commands import add_commands
 from rankprobe.errors import ConfigError, RankprobeError, TrainingError
+from rankprobe.messages import say
 
 EXIT_FAILED, EXIT_WRONG, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -27,11 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RankprobeError as error:
         return _complain(error, EXIT_WRONG)
     except KeyboardInterrupt:
-        text = (
-            "rankprobe: interrupted; everything finished so far is kept, and the same command "
+        say(
+            "\nrankprobe: interrupted; everything finished so far is kept, and the same command "
             "goes on from there"
         )
-        print("\n" + (_wrapped(text) if sys.stderr.isatty() else text), file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of stdout left, as `head` does; keep Python from complaining at exit.
@@ -198,28 +198,8 @@ def _complain(error: RankprobeError, status: int) -> int:
         text = f"rankprobe: {len(problems)} problems:\n{text}"
     else:
         text = f"rankprobe: {error}"
-    print(_wrapped(text) if sys.stderr.isatty() else text, file=sys.stderr)
+    say(text)
     return status
-
-
-def _wrapped(text: str) -> str:
-    """Lines of at most 80 columns, or those of the terminal; what goes on is indented."""
-    import shutil
-    import textwrap
-
-    width = min(80, shutil.get_terminal_size().columns)
-    lines = []
-    for line in text.splitlines():
-        indent = line[: len(line) - len(line.lstrip())]
-        lines += textwrap.wrap(
-            line,
-            width,
-            subsequent_indent=f"{indent}    ",
-            break_long_words=False,  # a path can still be copied
-            break_on_hyphens=False,
-            replace_whitespace=False,
-        ) or [""]
-    return "\n".join(lines)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -229,7 +209,7 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(*args, **{"allow_abbrev": False, **settings})
 
     def error(self, message: str) -> NoReturn:
-        print(f"rankprobe: {message}\n    see `{self.prog} --help`", file=sys.stderr)
+        say(f"rankprobe: {message}\n    see `{self.prog} --help`")
         sys.exit(EXIT_WRONG)
 
 

@@ -9,6 +9,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from rankprobe.messages import say
+
 
 class Watch:
     """Shows progress on stderr: a bar on a terminal, a plain line a phase elsewhere.
@@ -56,7 +58,7 @@ class Watch:
             self._show()
         elif not self._quiet:
             left = self._left()
-            print(f"{self._text}{f' ({left})' if left else ''}", file=sys.stderr, flush=True)
+            say(f"{self._text}{f' ({left})' if left else ''}")
 
     def done(self, work: int) -> None:
         """This much work has been done."""

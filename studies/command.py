@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 
 from rankprobe.errors import RankprobeError, TrainingError
+from rankprobe.messages import say
 
 
 def guarded(work: Callable[[], object]) -> int:
@@ -13,9 +13,9 @@ def guarded(work: Callable[[], object]) -> int:
     try:
         work()
     except RankprobeError as error:
-        print(f"studies: {error}", file=sys.stderr)
+        say(f"studies: {error}")
         return 1 if isinstance(error, TrainingError) else 2
     except KeyboardInterrupt:
-        print("\nstudies: interrupted; the same command goes on from there", file=sys.stderr)
+        say("\nstudies: interrupted; the same command goes on from there")
         return 130
     return 0

@@ -374,6 +374,23 @@ def test_usage_errors_are_ours(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.startswith("rankprobe: ")
 
 
+def test_usage_errors_too_break_on_a_terminal_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["mesure"])
+    plain = capsys.readouterr().err
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with pytest.raises(SystemExit):
+        main(["mesure"])
+    wrapped = capsys.readouterr().err
+    assert len(plain.splitlines()) == 2
+    assert max(map(len, plain.splitlines())) > 80
+    assert max(map(len, wrapped.splitlines())) <= 60
+    assert wrapped.split() == plain.split()
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["--version"])

@@ -25,6 +25,7 @@ ALLOWED = {
     "backbones": set(),
     "lowrank": {"errors"},
     "user_code": {"errors"},
+    "messages": set(),
     "statistics": {"records", "errors"},
     "reporting": {"records", "errors"},
     "calibration": {  # it measures by the public name, and teachers need a network
@@ -67,6 +68,7 @@ ALLOWED = {
         "data",
         "errors",
         "lowrank",
+        "messages",
         "records",
         "result_file",
         "search",

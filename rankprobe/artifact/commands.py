@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from rankprobe.messages import say
+
 
 def add_commands(kinds: Any) -> None:
     """Add their arguments to a parser; imports nothing that is slow."""
@@ -59,7 +61,7 @@ def run_pack(options: argparse.Namespace) -> None:
     for name, size, times in packed.sizes.rows():
         print(f"  {name:<16}{readable(size):>14}  {times:>10.1f}")
     if packed.note:
-        print(f"\nnote: {packed.note}")
+        say(f"note: {packed.note}")
 
 
 def run_verify(options: argparse.Namespace) -> None:
