@@ -110,6 +110,11 @@ def _length(path: Path, first: bytes, size: int) -> int:
     A pickled file begins with a byte that a length may begin with as well; as a length, its first
     eight bytes are far larger than any file.
     """
+    if _is_text(first):
+        raise ArtifactError(
+            f"{path} is not an artifact of rankprobe; give the .safetensors file that "
+            "`rankprobe pack` wrote"
+        )
     if len(first) < 8:
         raise _damaged(path, "it ends inside its header")
     (length,) = struct.unpack("<Q", first)
@@ -125,6 +130,11 @@ def _length(path: Path, first: bytes, size: int) -> int:
     if length > size - 8:
         raise _damaged(path, "it ends inside its header")
     return int(length)
+
+
+def _is_text(first: bytes) -> bool:
+    """Whether a file begins like text: no length of a header does, whose last bytes are zero."""
+    return bool(first) and all(byte >= 0x20 or byte in b"\t\n\r\f" for byte in first)
 
 
 def _parsed(path: Path, raw: bytes) -> dict[str, Any]:

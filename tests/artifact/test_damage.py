@@ -24,6 +24,7 @@ import rankprobe
 from rankprobe.artifact.description import Description, Frozen, Trained, written
 from rankprobe.artifact.header import LARGEST_HEADER
 from rankprobe.artifact.network import attached, backbone_of, frozen_sums, sha256_of
+from rankprobe.cli import main
 from rankprobe.config import AdapterConfig
 from rankprobe.config_backbones import MlpConfig, TransformerConfig
 from rankprobe.data.facts import TaskFacts
@@ -152,6 +153,22 @@ def test_another_format(tmp_path: Path) -> None:
 def test_a_newer_specification(tmp_path: Path) -> None:
     raw = described(whole(), lambda d: d["frozen"].update(specification=99))
     assert "version 99 of the scaffold specification" in refused(raw, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["name: letters\ndata: letters.csv\n", "a: 1", '{"schema": 1}\n'])
+@pytest.mark.parametrize("command", ["verify", "predict", "merge"])
+def test_text_is_not_an_artifact(
+    command: str, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = tmp_path / "dataset.yaml", tmp_path / "out"
+    file.write_text(text)
+    more = {"verify": [], "predict": ["letters.csv"], "merge": ["-o", str(out)]}[command]
+    assert main([command, str(file), *more]) == 2
+    assert capsys.readouterr().err == (
+        f"rankprobe: {file} is not an artifact of rankprobe; give the .safetensors file that "
+        "`rankprobe pack` wrote\n"
+    )
+    assert not out.exists()
 
 
 class Bomb:
