@@ -83,6 +83,9 @@ def run_predict(options: argparse.Namespace) -> None:
     from rankprobe.artifact.prediction import predict
 
     predictions = predict(options.file, options.data, trust=options.trust)
+    if predictions.notes:
+        head = f"note: {options.data} holds what the training data did not; it is predicted as well"
+        say("\n".join([head, *(f"  {line}" for line in predictions.notes)]))
     if options.out is None:
         predictions.write(sys.stdout)
         return

@@ -32,10 +32,13 @@ class Predictions:
     Attributes:
         task: What the model was trained for.
         outputs: (n, outputs): scores (logits) of classes, or values in the target's units.
+        notes: What the data hold that training data did not, such as categories never seen, and
+            what it is read as: a line a column.
     """
 
     task: TaskFacts
     outputs: NDArray[np.float32]
+    notes: tuple[str, ...] = ()
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
@@ -106,10 +109,10 @@ def predict(path: str | Path, data: str | Path, *, trust: bool = False) -> Predi
     assert task.fitted is not None
     try:
         _check_sizes(task)
-        inputs = read_inputs(task.fitted, Path(data))
-        if inputs.shape[1:] != task.input_shape:
-            raise ValueError(f"inputs of shape {inputs.shape[1:]}")
-        return Predictions(task, _outputs(model, inputs))
+        new = read_inputs(task.fitted, Path(data))
+        if new.inputs.shape[1:] != task.input_shape:
+            raise ValueError(f"inputs of shape {new.inputs.shape[1:]}")
+        return Predictions(task, _outputs(model, new.inputs), new.notes)
     except _WRONG as error:
         raise ArtifactError(
             f"{path}: its preprocessing does not fit its network ({type(error).__name__}: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,11 +17,26 @@ from rankprobe.data.examples import Inputs, Scaler, numbers
 from rankprobe.errors import DataError
 
 Fitted = Mapping[str, Any]
-Read = Callable[[Fitted, Path], Inputs]
 
 
-def read_inputs(fitted: Fitted, path: Path) -> Inputs:
-    """Inputs (n, ...) of a file of new data, in its order.
+@dataclass(frozen=True, eq=False)
+class NewData:
+    """New data, as a model reads them.
+
+    Attributes:
+        inputs: (n, ...), in the order of the file.
+        notes: What they hold that training data did not, a line a column.
+    """
+
+    inputs: Inputs
+    notes: tuple[str, ...] = ()
+
+
+Read = Callable[[Fitted, Path], NewData]
+
+
+def read_inputs(fitted: Fitted, path: Path) -> NewData:
+    """A file of new data as inputs.
 
     Args:
         fitted: `rankprobe.data.task.Task.fitted`, of the task that a model was trained on.
@@ -31,10 +47,10 @@ def read_inputs(fitted: Fitted, path: Path) -> Inputs:
     """
     if not path.exists():
         raise DataError(f"there is no file {path}; name the data to predict")
-    inputs = _READERS[fitted["reads"]](fitted, path)
-    if not len(inputs):
+    data = _READERS[fitted["reads"]](fitted, path)
+    if not len(data.inputs):
         raise DataError(f"{path} has no rows; there is nothing to predict")
-    return inputs
+    return data
 
 
 def reads(fitted: Fitted | None) -> bool:
@@ -59,7 +75,7 @@ def _array(fitted: Fitted, path: Path) -> NDArray[Any]:
     return array
 
 
-def _arrays(fitted: Fitted, path: Path) -> Inputs:
+def _arrays(fitted: Fitted, path: Path) -> NewData:
     array, shape = _array(fitted, path), tuple(fitted["shape"])
     if array.shape[1:] != shape:
         raise DataError(
@@ -67,17 +83,19 @@ def _arrays(fitted: Fitted, path: Path) -> Inputs:
             f"model reads {shape}"
         )
     inputs = numbers(array, fitted["name"], str(path))
-    return Scaler.of(fitted)(inputs[:, None] if inputs.ndim == 1 else inputs)
+    return NewData(Scaler.of(fitted)(inputs[:, None] if inputs.ndim == 1 else inputs))
 
 
-def _table(fitted: Fitted, path: Path) -> Inputs:
+def _table(fitted: Fitted, path: Path) -> NewData:
     from rankprobe.data.fitted_table import table_inputs
     from rankprobe.data.table import read_frame
+    from rankprobe.data.unseen import unseen
 
-    return table_inputs(fitted, read_frame(path, alone=True), path.name)
+    frame = read_frame(path, alone=True)
+    return NewData(table_inputs(fitted, frame, path.name), unseen(fitted, frame))
 
 
-def _pictures(fitted: Fitted, path: Path) -> Inputs:
+def _pictures(fitted: Fitted, path: Path) -> NewData:
     from rankprobe.data.images import picture_files
     from rankprobe.data.pictures import brought_to_form, decoded, scaled_pictures
 
@@ -97,10 +115,10 @@ def _pictures(fitted: Fitted, path: Path) -> Inputs:
             f"{path} holds pictures of {sizes}, and the model reads {' x '.join(map(str, shape))} "
             "(channels, height, width)"
         )
-    return scaled_pictures(pictures, np.arange(len(pictures)), fitted["scales"])
+    return NewData(scaled_pictures(pictures, np.arange(len(pictures)), fitted["scales"]))
 
 
-def _texts(fitted: Fitted, path: Path) -> Inputs:
+def _texts(fitted: Fitted, path: Path) -> NewData:
     from rankprobe.data.table import read_frame
     from rankprobe.data.text import column_texts, padded, token_ids
     from rankprobe.data.tokenizing import read_tokenizer
@@ -116,7 +134,7 @@ def _texts(fitted: Fitted, path: Path) -> Inputs:
     texts = ["\n".join(row) for row in zip(*parts, strict=True)]
     tokenizer = read_tokenizer(fitted["tokenizer"])
     ids, _ = token_ids(tokenizer, texts, fitted["longest"])
-    return padded(ids, fitted["width"])
+    return NewData(padded(ids, fitted["width"]))
 
 
 _READERS: Mapping[str, Read] = {

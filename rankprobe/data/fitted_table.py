@@ -86,7 +86,7 @@ def table_inputs(fitted: Mapping[str, Any], frame: pd.DataFrame, holder: str) ->
     vectors = np.concatenate(_vectors(columns, frame, holder), axis=1)[:, fitted["order"]]
     infinite = np.isinf(vectors)
     if infinite.any():
-        names = [column["name"] for column in columns for _ in range(_width(column))]
+        names = [column["name"] for column in columns for _ in range(width(column))]
         name = names[fitted["order"][int(infinite.any(axis=0).argmax())]]
         row = int(infinite.any(axis=1).argmax()) + 1
         raise DataError(
@@ -126,7 +126,8 @@ def _kind(name: str, vectorizer: Any) -> str:
     return "text of many values" if kind == "high_cardinality" else f"of the kind {kind}"
 
 
-def _width(column: Column) -> int:
+def width(column: Column) -> int:
+    """How many numbers a column becomes."""
     if column["kind"] == "category":
         return len(column["values"]) - (column["dropped"] is not None)
     return len(column["parts"]) if column["kind"] == "date" else 1
@@ -144,8 +145,8 @@ def _number(column: Column, values: pd.Series[Any], holder: str) -> Inputs:
 
     if pd.api.types.is_bool_dtype(values.dtype):
         values = values.astype(float)
-    numbers = pd.to_numeric(_without_nulls(values), errors="coerce")
-    wrong = (numbers.isna() & _without_nulls(values).notna()).to_numpy()
+    numbers = pd.to_numeric(without_nulls(values), errors="coerce")
+    wrong = (numbers.isna() & without_nulls(values).notna()).to_numpy()
     if wrong.any():
         row = int(wrong.argmax())
         raise DataError(
@@ -159,7 +160,7 @@ def _number(column: Column, values: pd.Series[Any], holder: str) -> Inputs:
 def _category(column: Column, values: pd.Series[Any], holder: str) -> Inputs:  # noqa: ARG001
     """One-hot; a category that training did not hold is all zeros."""
     known = column["values"]
-    cleaned = _without_nulls(values)
+    cleaned = without_nulls(values)
     codes = {value: index for index, value in enumerate(known)}
     hot = np.zeros((len(values), len(known)), dtype=np.float32)
     for row, (value, missing) in enumerate(zip(cleaned, cleaned.isna(), strict=True)):
@@ -172,8 +173,8 @@ def _category(column: Column, values: pd.Series[Any], holder: str) -> Inputs:  #
 def _date(column: Column, values: pd.Series[Any], holder: str) -> Inputs:
     import pandas as pd
 
-    times = pd.to_datetime(_without_nulls(values), format=column["format"], errors="coerce")
-    wrong = (times.isna() & _without_nulls(values).notna()).to_numpy()
+    times = parsed_dates(column, values)
+    wrong = (times.isna() & without_nulls(values).notna()).to_numpy()
     if len(wrong) and wrong.all():
         raise DataError(
             f"the column `{column['name']}` in {holder} needs dates like {column['format']}, and "
@@ -189,7 +190,14 @@ def _date(column: Column, values: pd.Series[Any], holder: str) -> Inputs:
     return np.stack(parts, axis=1)
 
 
-def _without_nulls(values: pd.Series[Any]) -> pd.Series[Any]:
+def parsed_dates(column: Column, values: pd.Series[Any]) -> pd.Series[Any]:
+    """Times of a column of dates; none where a value is no date of its format."""
+    import pandas as pd
+
+    return pd.to_datetime(without_nulls(values), format=column["format"], errors="coerce")
+
+
+def without_nulls(values: pd.Series[Any]) -> pd.Series[Any]:
     """Text that stands for nothing, such as ``?`` or ``N/A``, as nothing."""
     from pandas.api import types
 

@@ -227,6 +227,42 @@ class TestNewData:
         file = self.csv(tmp_path, "weight,kind,day\n,yew,2021-03-04\n70,,\n")
         assert len(predict(packed("table", tmp_path), file).outputs) == 2
 
+    def test_what_training_never_held_is_noted_by_column(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        model = packed("table", tmp_path)
+        rows = [
+            ",yew,2021-03-04",
+            "70,fir,soon",
+            "70,yew,2021-03-04",
+            "70,larch,",
+            "70,box,2021-03-04",
+            "70,,2021-03-04",
+        ]
+        file = self.csv(tmp_path, "\n".join(["weight,kind,day", *rows]) + "\n")
+        assert main(["predict", str(model), str(file)]) == 0
+        out, err = capsys.readouterr()
+        assert len(out.splitlines()) == 1 + len(rows)
+        head, kind, day = err.splitlines()
+        assert head == (
+            f"note: {file} holds what the training data did not; it is predicted as well"
+        )
+        assert kind == (
+            "  `kind`: 5 rows with values never seen in training ('yew', 'fir', 'larch', ...), "
+            "read as none of those seen"
+        )
+        assert day == (
+            "  `day`: 1 row with no date like %Y-%m-%d ('soon'), read as missing; 1 row with no "
+            "value, which training always had, read as the median of training"
+        )
+
+    def test_nothing_is_noted_of_data_like_those_of_training(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        model = packed("table", tmp_path)
+        assert main(["predict", str(model), str(run("table") / "new" / "data.csv")]) == 0
+        assert capsys.readouterr().err == ""
+
     def test_another_shape(self, tmp_path: Path) -> None:
         np.savez(tmp_path / "new.npz", x=np.zeros((3, 4), np.float32))
         match = r"`x` in .*new\.npz has examples of the shape \(4,\), and the model reads \(5,\)"
