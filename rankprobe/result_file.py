@@ -22,6 +22,7 @@ from rankprobe.records import (
     TaskSummary,
     Variant,
 )
+from rankprobe.records.bounds import within_bounds
 from rankprobe.records.grid import GRID_FILE
 
 SCHEMA = 1
@@ -58,12 +59,14 @@ def result_from_json(text: str, *, folder: Path | None = None) -> Result:
             "measure again, or read it with the version that wrote it"
         )
     try:
+        task = TaskSummary(**data["task"])
+        # Older versions let limits leave what scores can be.
         records = {
-            "task": TaskSummary(**data["task"]),
-            "baseline": _tupled(Baseline, data["baseline"]),
-            "points": tuple(_point(point) for point in data["points"]),
+            "task": task,
+            "baseline": within_bounds(_tupled(Baseline, data["baseline"]), task.metric),
+            "points": tuple(within_bounds(_point(point), task.metric) for point in data["points"]),
             "minimal_rank": _minimal_rank(data["minimal_rank"]),
-            "curve": _tupled(Curve, data["curve"]),
+            "curve": within_bounds(_tupled(Curve, data["curve"]), task.metric),
             "targets": {k: _minimal_rank(v) for k, v in data["targets"].items()},
             "rates": tuple(Rate(**rate) for rate in data["rates"]),
             "sensitivity": tuple(_variant(item) for item in data.get("sensitivity", ())),

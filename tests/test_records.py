@@ -19,6 +19,19 @@ def test_a_result_survives_json(name: str) -> None:
     assert result_to_json(result_from_json(text)) == text
 
 
+def test_limits_of_older_results_stop_at_what_scores_can_be() -> None:
+    """Those of accuracies once went below 0, and the band of the curve above 1."""
+    data = json.loads(result_to_json(EXAMPLES["resolved"]))
+    assert data["task"]["metric"] == "accuracy"
+    data["points"][0]["low"] = data["baseline"]["low"] = data["curve"]["low"][0] = -1.3
+    data["points"][0]["high"], data["curve"]["high"][-1] = None, 1.2
+    read = result_from_json(json.dumps(data))
+    assert (read.points[0].low, read.baseline.low, read.curve.low[0]) == (0.0, 0.0, 0.0)
+    assert json.loads(result_to_json(read))["points"][0]["high"] is None
+    assert read.curve.high[-1] == 1.0
+    assert result_from_json(result_to_json(read)) == read
+
+
 def test_the_keys_are_those_of_the_contract() -> None:
     data = json.loads(next(iter(EXAMPLES.values())).to_json())
     assert list(data)[:4] == ["schema", "task", "target", "floor"]

@@ -17,11 +17,11 @@ from rankprobe.reporting.placing import (
     EdgeLabel,
     add_edge_labels,
     add_title,
-    data_limits,
     fill_title,
     finite,
     keep_above,
     label_ranks,
+    score_limits,
     set_metric_axis,
     set_rank_axis,
     spread_edge_labels,
@@ -37,7 +37,6 @@ from rankprobe.reporting.style import (
     styled,
 )
 from rankprobe.reporting.wording import (
-    BOUNDED_BY_ONE,
     figure_words,
     metric_name,
     percent,
@@ -105,9 +104,9 @@ def _set_axes(ax: Axes, result: Result) -> None:
     core.append(target_score(result) if _has_target(result) else result.chance_score)
     measured: list[Point | Baseline] = [*result.points, result.baseline]
     limits = [limit for item in measured for limit in (item.low, item.high)]
-    low, high = data_limits(core, finite(limits), finite([result.head_score, result.chance_score]))
-    bound = 1.0 if result.task.metric in BOUNDED_BY_ONE else math.inf
-    set_metric_axis(ax, low, min(high, bound + 0.03 * (high - low)), strip=STRIP)
+    asides = finite([result.head_score, result.chance_score])
+    edges = score_limits(result.task.metric, core, finite(limits), asides)
+    set_metric_axis(ax, *edges, strip=STRIP)
     set_rank_axis(ax, [point.rank for point in result.points])
     hint = "" if result.higher_is_better else " (lower is better)"
     ax.set_ylabel(f"test {metric_name(result.task.metric)}{hint}")

@@ -15,6 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from matplotlib.transforms import Transform, blended_transform_factory
 from numpy.typing import ArrayLike
 
+from rankprobe.records.bounds import bounds_of
 from rankprobe.reporting.style import GREY, INK, LARGE, SMALL
 
 STRIP = 0.19  # share of the height, below all data, that names the minimal rank
@@ -60,6 +61,16 @@ def data_limits(
     low, high = min([low, *near]), max([high, *near])
     pad = 0.05 * max(high - low, span)
     return low - pad, high + pad
+
+
+def score_limits(
+    metric: str, core: Sequence[float], spread: Sequence[float], asides: Sequence[float]
+) -> tuple[float, float]:
+    """`data_limits` of scores: beyond the ends of what scores can be there is only a little air."""
+    low, high = data_limits(core, spread, asides)
+    smallest, largest = bounds_of(metric)
+    air = 0.03 * (high - low)
+    return max(low, min([smallest - air, *core])), min(high, max([largest + air, *core]))
 
 
 def set_metric_axis(ax: Axes, low: float, high: float, *, strip: float) -> None:

@@ -13,11 +13,11 @@ from rankprobe.reporting.marking import mark_rank, place_words
 from rankprobe.reporting.placing import (
     STRIP,
     add_title,
-    data_limits,
     fill_title,
     finite,
     keep_above,
     label_ranks,
+    score_limits,
     set_metric_axis,
     set_rank_axis,
 )
@@ -31,7 +31,7 @@ from rankprobe.reporting.style import (
     styled,
 )
 from rankprobe.reporting.transition_words import answer_words
-from rankprobe.reporting.wording import BOUNDED_BY_ONE, clean, metric_name, percent
+from rankprobe.reporting.wording import clean, metric_name, percent
 
 
 def plot_transition(transition: Transition, *, ax: Axes | None = None) -> Axes:
@@ -85,9 +85,7 @@ def _set_axes(
 ) -> None:
     core = finite([*(score.mean for score in scores), *asked])
     ends = finite(end for score in scores for end in (score.low, score.high))
-    low, high = data_limits(core, ends, [])
-    bound = 1.0 if transition.metric in BOUNDED_BY_ONE else math.inf
-    set_metric_axis(ax, low, min(high, bound + 0.03 * (high - low)), strip=STRIP)
+    set_metric_axis(ax, *score_limits(transition.metric, core, ends, []), strip=STRIP)
     set_rank_axis(ax, [point.rank for point in transition.points])
     hint = "" if transition.higher_is_better else " (lower is better)"
     ax.set_ylabel(f"test {metric_name(transition.metric)}{hint}")

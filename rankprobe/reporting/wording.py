@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from rankprobe.records import MinimalRank, Result
+from rankprobe.records.bounds import BOUNDS
 
 FILES = (
     "result.json",
@@ -30,7 +31,7 @@ METRICS = {
     "cross_entropy": "cross-entropy",
     "episode_return": "return in percent",
 }
-BOUNDED_BY_ONE = frozenset({"accuracy", "balanced_accuracy", "auroc", "r2"})
+_BOUNDED_BY_ONE = frozenset(name for name, (_, largest) in BOUNDS.items() if largest == 1.0)
 
 FLAGS = {
     "adapter_beats_baseline": (
@@ -115,7 +116,7 @@ def score_text(result: Result, score: float | None, *, digits: int = 4) -> str:
     if score is None or not math.isfinite(score):
         return "failed"
     scale = abs(result.baseline.mean)
-    if result.task.metric in BOUNDED_BY_ONE or not math.isfinite(scale) or scale == 0:
+    if result.task.metric in _BOUNDED_BY_ONE or not math.isfinite(scale) or scale == 0:
         return f"{score:.{digits}f}"
     magnitude = math.floor(math.log10(scale))
     if not -4 <= magnitude <= 5:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankprobe.errors import DataError
+from rankprobe.records.bounds import bounds_of
 from rankprobe.statistics import regression, tokens
 from rankprobe.statistics.roc import auroc, chance_auroc, log_odds
 
@@ -35,7 +36,6 @@ class Metric:
         name: Key in `METRICS` and in dataset.yaml.
         objective: ``classification``, ``regression`` or ``next_token``.
         higher_is_better: Direction.
-        perfect: Best possible score.
         compact: (outputs, target) -> what to store of a prediction; first axis: examples.
             Outputs are logits (n, classes), or predictions (n, outputs) in the target's units.
         influence: (compact, target) -> (n,) values. Their mean is the score; their standard
@@ -50,7 +50,6 @@ class Metric:
     name: str
     objective: Literal["classification", "regression", "next_token"]
     higher_is_better: bool
-    perfect: float
     compact: Callable[[Array, Array], Array]
     influence: Callable[[Array, Array], Values]
     chance_influence: Callable[[Array, Array], Values]
@@ -67,6 +66,12 @@ class Metric:
             DataError: The metric is not defined on this split.
         """
         return float(self.chance_influence(train_target, target).mean())
+
+    @property
+    def perfect(self) -> float:
+        """Best possible score; infinite where there is none."""
+        smallest, largest = bounds_of(self.name)
+        return largest if self.higher_is_better else smallest
 
     @property
     def sign(self) -> float:
@@ -160,7 +165,6 @@ METRICS: Mapping[str, Metric] = {
             "accuracy",
             "classification",
             higher_is_better=True,
-            perfect=1.0,
             compact=_labels,
             influence=_accuracy,
             chance_influence=_chance_accuracy,
@@ -170,7 +174,6 @@ METRICS: Mapping[str, Metric] = {
             "balanced_accuracy",
             "classification",
             higher_is_better=True,
-            perfect=1.0,
             compact=_labels,
             influence=_balanced_accuracy,
             chance_influence=_chance_balanced_accuracy,
@@ -180,7 +183,6 @@ METRICS: Mapping[str, Metric] = {
             "auroc",
             "classification",
             higher_is_better=True,
-            perfect=1.0,
             compact=log_odds,
             influence=auroc,
             chance_influence=chance_auroc,
@@ -189,7 +191,6 @@ METRICS: Mapping[str, Metric] = {
             "log_loss",
             "classification",
             higher_is_better=False,
-            perfect=0.0,
             compact=_negative_log_likelihood,
             influence=_log_loss,
             chance_influence=_chance_log_loss,
@@ -198,7 +199,6 @@ METRICS: Mapping[str, Metric] = {
             "r2",
             "regression",
             higher_is_better=True,
-            perfect=1.0,
             compact=regression.predictions,
             influence=regression.r2,
             chance_influence=regression.chance_r2,
@@ -207,7 +207,6 @@ METRICS: Mapping[str, Metric] = {
             "mse",
             "regression",
             higher_is_better=False,
-            perfect=0.0,
             compact=regression.predictions,
             influence=regression.squared_error,
             chance_influence=regression.chance_squared_error,
@@ -216,7 +215,6 @@ METRICS: Mapping[str, Metric] = {
             "perplexity",
             "next_token",
             higher_is_better=False,
-            perfect=1.0,
             compact=tokens.token_losses,
             influence=tokens.perplexity,
             chance_influence=tokens.chance_perplexity,
@@ -225,7 +223,6 @@ METRICS: Mapping[str, Metric] = {
             "cross_entropy",
             "next_token",
             higher_is_better=False,
-            perfect=0.0,
             compact=tokens.token_losses,
             influence=tokens.cross_entropy,
             chance_influence=tokens.chance_cross_entropy,
@@ -234,7 +231,6 @@ METRICS: Mapping[str, Metric] = {
             "episode_return",
             "regression",
             higher_is_better=True,
-            perfect=math.inf,
             compact=regression.predictions,
             influence=_returns,
             chance_influence=_chance_return,
@@ -258,7 +254,6 @@ PLAIN: Mapping[str, Metric] = {
         name,
         "regression",
         higher_is_better=higher_is_better,
-        perfect=math.inf if higher_is_better else -math.inf,
         compact=_given,
         influence=_given,
         chance_influence=_unknown_chance,

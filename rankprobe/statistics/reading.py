@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rankprobe.records import Baseline, Curve, Interval, MinimalRank, Point
+from rankprobe.records import Baseline, Curve, MinimalRank, Point
+from rankprobe.records.bounds import within_bounds
 from rankprobe.statistics.evidence import Evidence
 from rankprobe.statistics.fit import fit_curve
 from rankprobe.statistics.guards import beats_baseline
-from rankprobe.statistics.metrics import Metric
 from rankprobe.statistics.minimal_rank import find_bracket, minimal_rank
 from rankprobe.statistics.standing import Criterion, Standing, stand
 from rankprobe.statistics.table import Floor, Row, ScoreTable, resolve_floor, tabulate
@@ -111,7 +111,7 @@ def read_evidence(
         points=points,
         minimal_rank=answer,
         targets=answers,
-        curve=curve,
+        curve=within_bounds(curve, evidence.metric),
         floor=resolved,
         floor_score=floor_score,
         chance_score=float(evidence.chance.mean()),
@@ -125,15 +125,15 @@ def read_point(table: ScoreTable, standing: Standing, *, confidence: float, amon
     flags = _row_flags(row)
     if beats_baseline(standing, confidence=confidence, among=among):
         flags += ("adapter_beats_baseline",)
-    score, level = _score_interval(table, row, confidence), (1.0 + confidence) / 2.0
+    score, level = table.score(row), (1.0 + confidence) / 2.0
     recovery = ratio(standing.pair, level)
     over_chance = table.gains(row, table.baseline, floor=table.floor_values("chance"))
     assert over_chance is not None, "a standing has a repeat to compare"
-    return Point(
+    point = Point(
         rank=row.rank,
         mean=score.mean,
-        low=score.low,
-        high=score.high,
+        low=score.low(level),
+        high=score.high(level),
         scores=_finished_scores(row),
         learning_rate=row.evidence.learning_rate,
         trainable=row.evidence.trainable,
@@ -144,6 +144,7 @@ def read_point(table: ScoreTable, standing: Standing, *, confidence: float, amon
         non_inferior=standing.surely_reaches if standing.p_value is not None else None,
         variance=_variance(standing),
     )
+    return within_bounds(point, table.metric.name)
 
 
 def _variance(standing: Standing) -> dict[str, float]:
@@ -158,16 +159,17 @@ def _variance(standing: Standing) -> dict[str, float]:
 def read_baseline(table: ScoreTable, *, confidence: float) -> Baseline:
     """Full training's scores."""
     row = table.baseline
-    score = _score_interval(table, row, confidence)
-    return Baseline(
+    score, level = table.score(row), (1.0 + confidence) / 2.0
+    baseline = Baseline(
         mean=score.mean,
-        low=score.low,
-        high=score.high,
+        low=score.low(level),
+        high=score.high(level),
         scores=_finished_scores(row),
         learning_rate=row.evidence.learning_rate,
         parameters=row.evidence.trainable,
         flags=_row_flags(row),
     )
+    return within_bounds(baseline, table.metric.name)
 
 
 def _row_flags(row: Row) -> tuple[str, ...]:
@@ -177,13 +179,3 @@ def _row_flags(row: Row) -> tuple[str, ...]:
 
 def _finished_scores(row: Row) -> tuple[float, ...]:
     return tuple(float(score) for score in row.evidence.scores[row.finished])
-
-
-def _score_interval(table: ScoreTable, row: Row, confidence: float) -> Interval:
-    """Mean score with limits, which stop at the metric's best possible score."""
-    estimate, level = table.score(row), (1.0 + confidence) / 2.0
-    low, high = estimate.low(level), estimate.high(level)
-    metric: Metric = table.metric
-    if metric.higher_is_better:
-        return Interval(estimate.mean, low, max(min(high, metric.perfect), estimate.mean))
-    return Interval(estimate.mean, min(max(low, metric.perfect), estimate.mean), high)

@@ -20,6 +20,7 @@ from rankprobe.records import (
     Variant,
     Verdict,
 )
+from rankprobe.records.bounds import within_bounds
 
 HOSTILE = (
     "<script>alert('x')</script> $\\frac{1}{0}$ [red]bold[/red] \x1b[31m a\nb \u202e "
@@ -63,11 +64,14 @@ def make(
         low, high = middle - half_width, middle + half_width
         ends = sorted([(low - floor_score) / gain, (high - floor_score) / gain])
         recovery = Interval((middle - floor_score) / gain, ends[0], ends[1])
-        return Point(rank, middle, low, high, drawn, 3e-3, 1_000 * rank + 4_000, recovery, ())
+        made = Point(rank, middle, low, high, drawn, 3e-3, 1_000 * rank + 4_000, recovery, ())
+        return within_bounds(made, metric)
 
     points = tuple(point(rank) for rank in ranks)
     drawn = scores(full)
     middle, width = float(np.mean(drawn)), 1.2 * noise
+    ends = (middle - width, middle + width)
+    baseline = Baseline(middle, *ends, drawn, 1e-3, 575_050, baseline_flags)
     grid = tuple(float(r) for r in np.geomspace(ranks[0], ranks[-1], 60))
     curve = Curve(
         forms=({"name": "exponential", "weight": 0.7, "parameters": {}, "trouble": ""},),
@@ -87,12 +91,10 @@ def make(
         head_score=head,
         higher_is_better=worst <= full,
         members={"trained": 163, "failed": 2},
-        baseline=Baseline(
-            middle, middle - width, middle + width, drawn, 1e-3, 575_050, baseline_flags
-        ),
+        baseline=within_bounds(baseline, metric),
         points=points,
         minimal_rank=answer,
-        curve=curve if fitted else Curve(),
+        curve=within_bounds(curve, metric) if fitted else Curve(),
         targets={
             "0.9": MinimalRank(4, 4, 5, 0.95, "resolved", (), 8_000, 0.014),
             "0.95": answer,
@@ -329,6 +331,6 @@ def examples() -> dict[str, Result]:
     made["trusted"] = trusted()
     made["epsilon"] = within_epsilon()
     bad = made["outlier"]
-    first = replace(bad.points[0], low=-1.2, high=1.9, scores=(0.4, float("nan"), 0.41))
+    first = replace(bad.points[0], low=0.0, high=1.0, scores=(0.4, float("nan"), 0.41))
     made["outlier"] = replace(bad, points=(first, *bad.points[1:]))
     return made

@@ -20,7 +20,7 @@ from matplotlib.transforms import Bbox
 
 from rankprobe.errors import ArtifactError, ConfigError
 from rankprobe.records import Curve, MinimalRank, Result
-from rankprobe.reporting.placing import data_limits, spread
+from rankprobe.reporting.placing import data_limits, score_limits, spread
 from rankprobe.reporting.plots import (
     image_bytes,
     plot_curve,
@@ -165,6 +165,17 @@ def test_an_endless_interval_does_not_squash_the_curve() -> None:
 def test_bounded_metric_has_no_tick_above_one() -> None:
     ax = plot_curve(make(full=0.999, worst=0.99, noise=0.002))
     assert max(ax.get_yticks()) <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("metric", "smallest"), [("accuracy", 0.0), ("mse", 0.0), ("perplexity", 1.0)]
+)
+def test_the_axis_ends_at_the_smallest_possible_score(metric: str, smallest: float) -> None:
+    core = [smallest, smallest + 0.4]
+    low, high = score_limits(metric, core, [smallest - 0.3, smallest + 0.45], [])
+    assert smallest > low > smallest - 0.05
+    assert score_limits("r2", core, [smallest - 0.3], [])[0] < smallest - 0.15
+    assert score_limits(metric, [smallest - 1, high], [], [])[0] == smallest - 1  # a target, say
 
 
 def test_rank_axis_is_log2_with_plain_integers() -> None:

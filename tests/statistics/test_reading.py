@@ -9,7 +9,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from rankprobe.statistics.reading import read_evidence
+from rankprobe.records import Baseline, Point
+from rankprobe.statistics.reading import Reading, read_evidence
 from tests.statistics.planted import accuracy_evidence, loss_evidence
 
 CURVE = {1: 0.40, 2: 0.70, 4: 0.85, 5: 0.90, 6: 0.95, 8: 0.955, 16: 0.958}
@@ -66,6 +67,31 @@ def test_limits_stop_at_the_best_possible_score() -> None:
     point = read_evidence(loss_evidence(losses, chance=2.0), target=0.95).points[0]
     assert point.low == 0.0
     assert point.high > point.mean
+
+
+def test_limits_stop_at_the_worst_possible_score() -> None:
+    evidence = accuracy_evidence(
+        {1: 0.02, 2: 0.1, 4: 0.5, 8: 0.7}, full=0.8, repeats=2, examples=40, wobble=0.02
+    )
+    reading = read_evidence(evidence, target=0.95)
+    assert reading.points[0].low == 0.0
+    assert reading.points[0].high > reading.points[0].mean
+    assert all(0.0 <= low <= high <= 1.0 for low, high in _ends(reading))
+
+
+def test_the_band_of_the_curve_stops_at_what_scores_can_be() -> None:
+    means = {1: 0.02, 2: 0.3, 4: 0.9, 5: 0.99, 6: 1.0, 8: 1.0, 16: 1.0}
+    curve = read_evidence(
+        accuracy_evidence(means, full=1.0, examples=60, wobble=0.0), target=0.95
+    ).curve
+    assert curve.ranks
+    inside = zip(curve.low, curve.mean, curve.high, strict=True)
+    assert all(min(0.0, mean) <= low and high <= max(1.0, mean) for low, mean, high in inside)
+
+
+def _ends(reading: Reading) -> list[tuple[float, float]]:
+    measured: list[Point | Baseline] = [*reading.points, reading.baseline]
+    return [(float(item.low), float(item.high)) for item in measured]
 
 
 def test_failed_repeats_and_ranks_that_win_are_flagged_on_their_points() -> None:
