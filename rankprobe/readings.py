@@ -6,12 +6,15 @@ Importing this does not import torch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rankprobe.errors import ConfigError, Problem
 from rankprobe.records import Result
 from rankprobe.records.capacity import Capacity, SizeAxis
+from rankprobe.records.grid import GRID_FILE, Grid
 from rankprobe.records.transition import Transition
 
 if TYPE_CHECKING:
@@ -21,8 +24,11 @@ _SIZES = {  # settings of a network that make it larger
     f"backbone.{key}"
     for key in ("size", "hidden", "width", "feedforward", "heads", "backbone_units")
 }
+# How names of combinations call what varies, where its values say too little by themselves.
+_VARYING = {key.rpartition(".")[2] for key in _SIZES} | {
+    "frozen", "evaluation", "resample", "count", "draws"
+}  # fmt: skip
 _FEWEST_SIZES = 3
-_GRID = "grid.json"
 _RESAMPLED = {
     "epoch": "drawn anew each epoch",
     "step": "another of {} each step",
@@ -65,7 +71,7 @@ def transition(
     _refuse_others(both, labels)
     evidence = [_evidence(result) for result in both]
     known = [item for item in evidence if item is not None]
-    return find_transition(
+    found = find_transition(
         both[0],
         both[1],
         share=share,
@@ -73,17 +79,17 @@ def transition(
         evidence=(known[0], known[1]) if len(known) == len(both) else None,
         labels=_labels(both, labels),
     )
+    return replace(found, task=common_name(both))
 
 
 def capacity(
-    results: str | Path | Iterable[Result | str | Path], *, confidence: float = 0.95
+    results: str | Path | Grid | Iterable[Result | str | Path], *, confidence: float = 0.95
 ) -> Capacity:
     """Whether the minimal rank of one task levels off as its network grows.
 
     Args:
         results: Three measurements or more that differ in the size of the network alone:
-            results, run folders or result.json files; or the folder of a grid of them, or
-            anything that holds them as ``.results``.
+            results, run folders or result.json files; or a grid of them, or its folder.
         confidence: Level of intervals and verdicts.
 
     Raises:
@@ -114,21 +120,44 @@ def capacity(
             )
         )
     axis, sizes = _sizes(read)
-    return find_capacity(read, labels, sizes, axis=axis, confidence=confidence)
+    found = find_capacity(read, labels, sizes, axis=axis, confidence=confidence)
+    return replace(found, task=results.name if isinstance(results, Grid) else common_name(read))
 
 
-def _read_all(results: str | Path | Iterable[Result | str | Path]) -> list[Result]:
+def common_name(results: Sequence[Result]) -> str:
+    """What results of one task are about: their name, that of their grid, or what names share.
+
+    Names of a grid's combinations are the grid's name and what varies, with dashes between.
+    """
+    names = list(dict.fromkeys(map(_grid_or_own_name, results)))
+    if len(names) == 1:
+        return names[0]
+    parts = zip(*(name.split("-") for name in names), strict=False)
+    shared = [same[0] for same in takewhile(lambda part: len(set(part)) == 1, parts)]
+    while len(shared) > 1 and shared[-1] in _VARYING:
+        shared.pop()
+    return "-".join(shared) or " and ".join(names)
+
+
+def _grid_or_own_name(result: Result) -> str:
+    """The name of the grid that a run folder lies in, else the result's own."""
+    name, folder = result.task.name, result.folder
+    if folder is None or not (folder.parent / GRID_FILE).is_file():
+        return name
+    return name.removesuffix(f"-{folder.name}") or name
+
+
+def _read_all(results: str | Path | Grid | Iterable[Result | str | Path]) -> list[Result]:
     from rankprobe.result_file import load_result
 
-    held = getattr(results, "results", None)
-    if held is not None:
-        return list(held)
+    if isinstance(results, Grid):
+        return list(results.results.values())
     items = [results] if isinstance(results, str | Path) else list(results)
     read: list[Result] = []
     for item in items:
         if isinstance(item, Result):
             read.append(item)
-        elif (Path(item) / _GRID).is_file():
+        elif (Path(item) / GRID_FILE).is_file():
             found = sorted(file.parent for file in Path(item).glob("*/result.json"))
             read += [load_result(folder) for folder in found]
         else:

@@ -17,6 +17,7 @@ from rankprobe.cli import main
 from rankprobe.config import TaskConfig
 from rankprobe.errors import ArtifactError, ConfigError
 from rankprobe.evidence_file import FILE, write_evidence
+from rankprobe.grid_file import made_grid
 from rankprobe.readings_file import capacity_from_json, transition_from_json
 from rankprobe.records import Result
 from studies.coverage.pairs import draw_pair
@@ -182,6 +183,50 @@ def test_a_sweep_is_read_by_the_command(
     assert main(["capacity", "grid", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert (data["axis"], [item["size"] for item in data["sizes"]]) == ("size", list(SIZES[4]))
+
+
+def named(result: Result, name: str, folder: Path | None = None) -> Result:
+    return replace(result, task=replace(result.task, name=name), folder=folder)
+
+
+@pytest.mark.parametrize(
+    ("names", "title"),
+    [
+        (("digits", "digits"), "digits"),
+        (("digits-none", "digits-epoch"), "digits"),
+        (("digits", "digits-again"), "digits"),
+        (("two-words-count-2", "two-words-count-3"), "two-words"),
+        (("kept", "drawn"), "kept and drawn"),
+    ],
+)
+def test_a_transition_is_called_what_its_runs_share(
+    pair: tuple[Result, Result], names: tuple[str, str], title: str
+) -> None:
+    found = rankprobe.transition(*(named(*both) for both in zip(pair, names, strict=True)))
+    assert found.task == title
+    assert str(found).startswith(f"{title}: ")
+    assert found.plot().get_title(loc="left") == title
+
+
+def test_a_sweep_of_a_grid_is_called_as_the_grid(here: Path, sweep: list[Result]) -> None:
+    (here / "runs").mkdir()
+    (here / "runs" / "grid.json").write_text("{}")
+    combinations = [f"size-64-{k}" for k in range(len(sweep))]
+    results = [named(r, f"my-grid-{c}") for r, c in zip(sweep, combinations, strict=True)]
+    for result, combination in zip(results, combinations, strict=True):
+        saved(here / "runs" / combination, result)
+    assert rankprobe.capacity(here / "runs").task == "my-grid"
+    assert rankprobe.capacity([here / "runs" / name for name in combinations]).task == "my-grid"
+    grid = made_grid(
+        "another",
+        {"backbone.size": SIZES[4]},
+        {name: {} for name in combinations},
+        dict(zip(combinations, results, strict=True)),
+        cost={},
+        folder=None,
+    )
+    assert rankprobe.capacity(grid).task == "another"
+    assert rankprobe.capacity(grid).sizes == rankprobe.capacity(here / "runs").sizes
 
 
 def test_sizes_fall_back_to_width_and_parameters(sweep: list[Result]) -> None:

@@ -116,7 +116,7 @@ class Capacity:
     """One task over several sizes of a network, as `rankprobe.capacity` returns it.
 
     Attributes:
-        task: Name of the task.
+        task: Name of the task; of measurements under several names, what these share.
         target: Share of full training's gain over the floor that the minimal rank reaches.
         axis: What sizes are: the setting ``backbone.size``, the width, or the parameters.
         sizes: One a result, ascending.

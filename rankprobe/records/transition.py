@@ -51,7 +51,7 @@ class Transition:
     """The smallest rank at which a resampled scaffold catches up with a static one.
 
     Attributes:
-        task: Name of the task.
+        task: Name of the task; of measurements under several names, what these share.
         static: Label of the result with the static scaffold.
         resampled: Label of the one with the resampled scaffold, and how it is resampled.
         metric: Metric of both.

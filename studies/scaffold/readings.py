@@ -39,7 +39,7 @@ def sizes(root: Path = ROOT) -> str:
     grid = CAPACITY.grid(root)
     if grid is None:
         return not_measured(f"python -m studies.run {CAPACITY.name}")
-    found = capacity(list(grid.results.values()))
+    found = capacity(grid)
     notes = (f"- {note}" for note in capacity_notes(found))
     picture = "![minimal rank, its share of the width, and parameters](results/capacity.png)"
     return "\n".join([picture, "", f"**{capacity_headline(found)}**", "", *notes])
@@ -54,6 +54,6 @@ def draw(root: Path = ROOT) -> list[Path]:
         drawn.append(write_whole(RESAMPLING.results(root) / "transition.png", png_bytes(axes)))
     grid = CAPACITY.grid(root)
     if grid is not None:
-        axes = capacity(list(grid.results.values())).plot()
+        axes = capacity(grid).plot()
         drawn.append(write_whole(CAPACITY.results(root) / "capacity.png", png_bytes(axes)))
     return drawn
