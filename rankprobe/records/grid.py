@@ -48,6 +48,11 @@ class Grid:
 
         return "\n".join(lines(self))
 
+    def __repr__(self) -> str:
+        """What it is in one line; the results of all combinations would be pages."""
+        varied = " x ".join(f"{key} ({len(values)})" for key, values in self.vary.items())
+        return f"Grid({self.name!r}, {len(self.results)} combinations of {varied})"
+
     def frame(self) -> pd.DataFrame:
         """One row a combination and rank: its settings, score with interval, and recovery.
 

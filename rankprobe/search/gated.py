@@ -81,6 +81,12 @@ class SeedGated:
     ranks: tuple[GatedRank, ...]
     scope: dict[str, Any]
 
+    def __repr__(self) -> str:
+        """The accuracy of every rank in one line; ``words()`` has a line for each seed."""
+        seeds = ", ".join(str(row.seed) for row in self.ranks[0].seeds) if self.ranks else "none"
+        ranks = ", ".join(f"{rank.rank}: {rank.accuracy:.4g}" for rank in self.ranks)
+        return f"SeedGated({self.name!r}, seeds {seeds}; accuracy by rank {ranks})"
+
     def to_json(self) -> dict[str, Any]:
         """Plain data; shares that there are not are ``None``."""
         plain: dict[str, Any] = _without_nan(dataclasses.asdict(self))

@@ -47,6 +47,10 @@ def test_a_row_a_combination() -> None:
     assert len(measured_ranks(made, 2)) == 2
 
 
+def test_its_repr_is_one_line() -> None:
+    assert repr(grid()) == "Grid('grid', 3 combinations of backbone.weights (3))"
+
+
 def test_a_rank_that_one_combination_lacks_leaves_its_cell_empty() -> None:
     made = grid(2)
     first = made.results["kind0"]

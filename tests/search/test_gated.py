@@ -211,6 +211,10 @@ class TestFromAFile:
         assert plain["ranks"][0]["learning_rate"] == 0.05
         assert plain["scope"]["scaffold"].endswith("seeds 1, 2, 3, every step through each of them")
         assert len(result.words().splitlines()) == 1 + 3
+        accuracy = f"{result.ranks[0].accuracy:.4g}"
+        assert repr(result) == (
+            f"SeedGated('dataset', seeds 1, 2, 3; accuracy by rank 2: {accuracy})"
+        )
 
     @pytest.mark.parametrize(
         ("settings", "message"),
