@@ -10,6 +10,7 @@ from rankprobe.data.task import Task
 from rankprobe.records import Member, scaffold_index
 from rankprobe.search.epochs import first_epochs
 from rankprobe.search.learning_rate import tuning_repeats
+from rankprobe.search.narrow import DEFAULT_BUDGET
 from rankprobe.search.refine import first_rungs
 from rankprobe.search.setup import Setup, prepare
 from rankprobe.search.timing import Times, cohort_times, one_step
@@ -44,6 +45,8 @@ class Check:
         bytes: Expected memory.
         baseline: What of it is full training.
         head: What of it is rank 0.
+        most: Trainings in all past which nothing is added for precision; ``None`` where no
+            precision is asked for.
     """
 
     task: Task
@@ -59,12 +62,15 @@ class Check:
     bytes: int
     baseline: Part = Part()
     head: Part = Part()
+    most: int | None = None
 
     def words(self) -> str:
         """The estimate, for people."""
         task = self.task
         shape = " x ".join(map(str, task.input_shape)) or f"one of the {task.kind}"
         length = f"{self.epochs} epochs" + ("" if self.epochs_given else " (more if not converged)")
+        if self.most is not None:
+            length += f", and for precision up to {self.most} in all"
         flags = f"\nnote       {', '.join(task.flags)}" if task.flags else ""
         evaluating = ""
         if self.evaluating > self.seconds / 4:
@@ -100,15 +106,20 @@ def check_task(config: TaskConfig, task: Task, *, device: str = "auto") -> Check
     for rank in edges:
         one_step(bench, data, [Member(rank, 1e-3, 0, 1)])
     epochs = search.epochs or 2 * first_epochs(bench.steps(Member(None, 1.0, 0, 1)))
-    refining = () if search.ranks else tuple(r for r in _REFINING if r <= setup.largest)
+    refines = search.refine and not search.ranks
+    refining = tuple(r for r in _REFINING if r <= setup.largest) if refines else ()
     planned = _members(setup, [*ranks, *refining], epochs)
     baselines = _members(setup, [None], epochs)
-    shorter = 0.5 if search.epochs is None else 0.0  # of one repeat, to see that length suffices
     heads = _members(setup, [0], epochs) if search.with_head else []
     full, head, adapters = (_cost(setup, data, each) for each in (baselines, heads, planned))
-    costs = [(full, 1 + shorter), (head, 1.0), (adapters, 1.0)]
+    # One repeat of half the length at every rate, to see that the length suffices.
+    shorter = len(search.rates.first(None)) if search.epochs is None else 0
+    more = shorter / len(baselines)
+    full = Times(full.steps * (1.0 + more / 2), full.evaluations * (1.0 + more))
+    costs = (full, head, adapters)
     planned = planned + heads
-    evaluating = sum(times.evaluations * count for times, count in costs)
+    members = len(planned) + len(baselines) + shorter
+    evaluating = sum(times.evaluations for times in costs)
     held = sum(t.numel() for t in (data.train_x, data.validation_x, data.test_x)) * 4
     largest_cohort = max(
         sum(setup.bytes_of(max(m.rank or 0 for m in cohort)) for _ in cohort)
@@ -122,12 +133,15 @@ def check_task(config: TaskConfig, task: Task, *, device: str = "auto") -> Check
         ranks=edges,
         epochs=epochs,
         epochs_given=search.epochs is not None,
-        members=len(planned) + len(baselines),
-        seconds=evaluating + sum(times.steps * count for times, count in costs),
+        members=members,
+        seconds=evaluating + sum(times.steps for times in costs),
         evaluating=evaluating,
         bytes=2 * held + max(largest_cohort, setup.bytes_of(None)),
-        baseline=Part(len(baselines), (full.steps + full.evaluations) * (1 + shorter)),
+        baseline=Part(len(baselines) + shorter, full.steps + full.evaluations),
         head=Part(len(heads), head.steps + head.evaluations),
+        most=None
+        if search.precision is None
+        else max(members, search.budget or DEFAULT_BUDGET * members),
     )
 
 
