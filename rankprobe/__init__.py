@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rankprobe.api import compare, measure, seed_gated
+from rankprobe.api import measure, seed_gated
+from rankprobe.api_compare import compare
 from rankprobe.errors import (
     ArtifactError,
     ConfigError,

@@ -143,7 +143,7 @@ def inspect(options: argparse.Namespace) -> None:
 
 def compare(options: argparse.Namespace) -> None:
     """Compare the minimal ranks of tasks."""
-    from rankprobe.api import compare
+    from rankprobe.api_compare import compare
 
     comparison = compare(
         *options.results,

@@ -59,7 +59,7 @@ def columns_of(data: Path) -> Columns:
     """
     if not data.is_file() or table_suffix(data.name) not in TABLES:
         return {}
-    from rankprobe.data.table import read_frame
+    from rankprobe.data.frames import read_frame
 
     head = read_frame(data).head(_ROWS)
     return {str(name): head[name].dropna().tolist() for name in head.columns}

@@ -12,15 +12,8 @@ from rankprobe.reporting import grid_words
 from rankprobe.reporting.facts import counts_line, describe
 from rankprobe.reporting.grid_folder import PICTURE
 from rankprobe.reporting.tables import header, rows
-from rankprobe.reporting.wording import (
-    duration,
-    flag_lines,
-    metric_name,
-    minimal_words,
-    percent,
-    score_text,
-    verdict_sentence,
-)
+from rankprobe.reporting.verdicts import flag_lines, verdict_sentence
+from rankprobe.reporting.wording import duration, metric_name, minimal_words, percent, score_text
 from studies.catalogue import TUNED, Measurement
 
 

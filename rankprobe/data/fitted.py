@@ -88,7 +88,7 @@ def _arrays(fitted: Fitted, path: Path) -> NewData:
 
 def _table(fitted: Fitted, path: Path) -> NewData:
     from rankprobe.data.fitted_table import table_inputs
-    from rankprobe.data.table import read_frame
+    from rankprobe.data.frames import read_frame
     from rankprobe.data.unseen import unseen
 
     frame = read_frame(path, alone=True)
@@ -119,7 +119,7 @@ def _pictures(fitted: Fitted, path: Path) -> NewData:
 
 
 def _texts(fitted: Fitted, path: Path) -> NewData:
-    from rankprobe.data.table import read_frame
+    from rankprobe.data.frames import read_frame
     from rankprobe.data.text import column_texts, padded, token_ids
     from rankprobe.data.tokenizing import read_tokenizer
 

@@ -11,6 +11,7 @@ import numpy as np
 from rankprobe.config import TaskConfig
 from rankprobe.data.columns import divider_of, named_column, targets_of
 from rankprobe.data.examples import FREE, TEST, TRAIN, VALIDATION, Examples
+from rankprobe.data.frames import read_frame
 from rankprobe.data.graph_arrays import joined
 from rankprobe.data.molecules import (
     ATOM_CATEGORIES,
@@ -20,7 +21,7 @@ from rankprobe.data.molecules import (
 )
 from rankprobe.data.names import paths
 from rankprobe.data.nodes import read_nodes
-from rankprobe.data.table import last_free, listed, read_frame
+from rankprobe.data.table import last_free, listed
 from rankprobe.errors import ConfigError, Problem
 
 SCAFFOLD_SHARE = 0.1  # of validation, and of test

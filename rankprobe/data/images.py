@@ -13,11 +13,12 @@ from rankprobe.config_sources import TABLES, table_suffix
 from rankprobe.data.arrays import Pair, examples_from_pairs, read_arrays
 from rankprobe.data.columns import divider_of
 from rankprobe.data.examples import FREE, TEST, TRAIN, VALIDATION, Examples
+from rankprobe.data.frames import read_frame
 from rankprobe.data.idx import read_idx
 from rankprobe.data.names import check_columns, paths
 from rankprobe.data.pictures import Stored, decoded, picture_fields
 from rankprobe.data.splits import WORDS
-from rankprobe.data.table import last_free, listed, read_frame, target_column
+from rankprobe.data.table import last_free, listed, target_column
 from rankprobe.errors import ConfigError, DataError, Problem
 
 _SUFFIXES = (

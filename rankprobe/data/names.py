@@ -98,7 +98,7 @@ def names_in(path: Path) -> list[str] | None:
             return [str(name) for name in parquet.read_schema(path).names]
         if table_suffix(path.name) not in (".csv", ".tsv"):
             return None
-        from rankprobe.data.table import read_header
+        from rankprobe.data.frames import read_header
 
         return read_header(path)
     except (ImportError, OSError, ValueError, zipfile.BadZipFile):

@@ -19,10 +19,11 @@ from rankprobe.data.columns import (
     targets_of,
 )
 from rankprobe.data.examples import FREE, Examples, Rows, numbers, scaled
+from rankprobe.data.frames import read_frame
 from rankprobe.data.graph_arrays import both_directions
 from rankprobe.data.molecules import EXTRA
 from rankprobe.data.names import missing_name, paths
-from rankprobe.data.table import last_free, listed, read_frame
+from rankprobe.data.table import last_free, listed
 from rankprobe.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

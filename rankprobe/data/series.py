@@ -27,10 +27,11 @@ from rankprobe.data.columns import (
     time_column,
 )
 from rankprobe.data.examples import FREE, Examples, Rows
+from rankprobe.data.frames import read_frame
 from rankprobe.data.names import missing_name, paths
 from rankprobe.data.physionet import RECORD, TARGET, read_records
 from rankprobe.data.readings import Readings, Steps
-from rankprobe.data.table import last_free, listed, read_frame
+from rankprobe.data.table import last_free, listed
 from rankprobe.errors import ConfigError, DataError, Problem
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from rankprobe.config import TaskConfig
 from rankprobe.data.columns import divider_of
 from rankprobe.data.examples import FREE, Encoded, Examples, Rows
+from rankprobe.data.frames import read_frame
 from rankprobe.data.names import check_columns, paths
-from rankprobe.data.table import listed, read_frame, target_column
+from rankprobe.data.table import listed, target_column
 from rankprobe.data.tokenizing import encoded, made_tokenizer, padding_of, vocabulary_size
 from rankprobe.errors import DataError
 

@@ -90,7 +90,7 @@ class Result:
 
     def __str__(self) -> str:
         """The answer in one line; ``repr`` holds everything."""
-        from rankprobe.reporting.wording import headline
+        from rankprobe.reporting.verdicts import headline
 
         return headline(self)
 

@@ -1,4 +1,4 @@
-"""The sentences of a comparison; those on a single result are in `rankprobe.reporting.wording`."""
+"""The sentences of a comparison; those on a single result are in `rankprobe.reporting.verdicts`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from rankprobe.records import Result
 from rankprobe.records.comparison import Comparison, Difference
-from rankprobe.reporting.wording import clean, flag_sentence, metric_name, percent
+from rankprobe.reporting.verdicts import flag_sentence
+from rankprobe.reporting.wording import clean, metric_name, percent
 
 _WITHOUT = {
     "no_signal": "full training does not beat chance, so there is no minimal rank",

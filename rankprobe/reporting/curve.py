@@ -36,14 +36,8 @@ from rankprobe.reporting.style import (
     settle,
     styled,
 )
-from rankprobe.reporting.wording import (
-    figure_words,
-    metric_name,
-    percent,
-    score_text,
-    target_score,
-    target_words,
-)
+from rankprobe.reporting.verdicts import figure_words
+from rankprobe.reporting.wording import metric_name, percent, score_text, target_score, target_words
 
 _FAINT: dict[str, Any] = {
     "linestyle": "none",

@@ -13,10 +13,10 @@ from rich.text import Text
 from rankprobe.records import Result
 from rankprobe.records.grid import Grid
 from rankprobe.reporting.comparison_words import order_lines
+from rankprobe.reporting.verdicts import flag_lines
 from rankprobe.reporting.wording import (
     clean,
     duration,
-    flag_lines,
     metric_name,
     minimal_words,
     score_text,

@@ -27,16 +27,14 @@ from rankprobe.reporting.trust import (
     sensitivity_rows,
     sensitivity_sentence,
 )
+from rankprobe.reporting.verdicts import flag_lines, headline, verdict_sentence
 from rankprobe.reporting.wording import (
     clean,
     duration,
-    flag_lines,
-    headline,
     metric_name,
     minimal_words,
     percent,
     target_label,
-    verdict_sentence,
 )
 
 _STYLE = """

@@ -11,7 +11,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from rankprobe.records import Interval
-from rankprobe.records.inspection import AdapterSpectrum, Cut, Inspection, Shortfall, Spread
+from rankprobe.records.inspection import AdapterSpectrum, Cut, Inspection, Spread
+from rankprobe.reporting.inspection_words import findings, layer_name, number
 from rankprobe.reporting.wording import clean, metric_name, percent
 
 _COLUMNS = 80
@@ -69,7 +70,7 @@ def tables(inspection: Inspection, *, columns: int | None = None) -> list[Table]
         _by_rank(
             inspection,
             "beta by layer and rank",
-            lambda item: _number(item.beta.median),
+            lambda item: number(item.beta.median),
             "medians over the repeats",
             columns,
         ),
@@ -88,11 +89,6 @@ def tables(inspection: Inspection, *, columns: int | None = None) -> list[Table]
     if inspection.cuts:
         found.append(_cuts(inspection))
     return found
-
-
-def findings(inspection: Inspection) -> list[str]:
-    """What the tables say, in sentences."""
-    return [line for line in (_beta_line(inspection), *_cut_lines(inspection)) if line]
 
 
 def shown_rank(inspection: Inspection) -> int:
@@ -159,8 +155,8 @@ def _updates(inspection: Inspection) -> Table:
         (
             layer_name(item.layer),
             "x".join(map(str, item.shape)),
-            _number(item.initial.median),
-            _number(item.norm.median),
+            number(item.initial.median),
+            number(item.norm.median),
             f"{item.effective.median:.1f} ({item.stable.median:.1f})",
             *(f"{round(item.needed[share].median, 1):g}" for share in shares),
         )
@@ -212,54 +208,6 @@ def _cuts(inspection: Inspection) -> Table:
     )
 
 
-def _beta_line(inspection: Inspection) -> str:
-    betas = [value for item in inspection.adapters for value in item.beta.values]
-    low, high = min(betas), max(betas)
-    if low == high == 1.0:
-        return "Beta is 1 everywhere: it was not trained."
-    negative = sum(beta <= 0 for beta in betas)
-    where = "above zero everywhere" if not negative else f"not above zero {negative} times"
-    repeats = max(len(item.beta.values) for item in inspection.adapters)
-    counts = ((len(inspection.layers), "layer"), (len(inspection.ranks), "rank"))
-    over = ", ".join(f"{n} {word}{'s' * (n > 1)}" for n, word in (*counts, (repeats, "repeat")))
-    return f"Beta lies between {_number(low)} and {_number(high)}, {where} ({over})."
-
-
-def _cut_lines(inspection: Inspection) -> list[str]:
-    """What keeps each rank from full training's score."""
-    if not inspection.cuts:
-        return []
-    if len(inspection.full) < 2:
-        return ["One repeat says nothing of how sure the differences are: measure more."]
-    by: dict[Shortfall, list[int]] = {
-        kind: [cut.rank for cut in inspection.cuts if kind in cut.shortfalls]
-        for kind in ("optimisation", "capacity")
-    }
-    better = [cut.rank for cut in inspection.cuts if cut.gained.low > 0]
-    worse, short = by["optimisation"], by["capacity"]
-    below = f"{_ranks(short)} as trained {_is(short)} worse than full training"
-    lines = [
-        f"Optimisation: {_ranks(worse)} as trained {_is(worse)} worse than the cut.",
-        f"Capacity: {below}, as the cut is.",
-    ]
-    if better:
-        lines.append(
-            f"{_ranks(better).capitalize()} as trained {_is(better)} better than the cut: training "
-            "at a rank finds updates that are not in full training's, so the cut is no bound."
-        )
-    return lines
-
-
-def _ranks(ranks: Sequence[int]) -> str:
-    if not ranks:
-        return "no rank"
-    return f"rank{'s' * (len(ranks) > 1)} {', '.join(map(str, ranks))}"
-
-
-def _is(ranks: Sequence[int]) -> str:
-    return "are" if len(ranks) > 1 else "is"
-
-
 def _rich(table: Table) -> RichTable:
     """Numbers to the right and unbroken; names of layers get the room that is left."""
     columns = list(zip(table.header, *table.rows, strict=True))
@@ -275,24 +223,14 @@ def _rich(table: Table) -> RichTable:
     return grid
 
 
-def layer_name(name: str, longest: int = 120) -> str:
-    """A layer's name; of a long one the end, which tells layers apart."""
-    name = clean(name) or "the network"
-    return name if len(name) <= longest else f"...{name[3 - longest :]}"
-
-
-def _number(value: float) -> str:
-    return f"{value + 0.0:#.3g}".rstrip(".")
-
-
 def _spread(spread: Spread | None) -> str:
-    return "-" if spread is None else _number(spread.median)
+    return "-" if spread is None else number(spread.median)
 
 
 def _range(spread: Spread) -> str:
     if len(spread.values) == 1:
-        return _number(spread.median)
-    return f"{_number(spread.median)} ({_number(spread.low)} to {_number(spread.high)})"
+        return number(spread.median)
+    return f"{number(spread.median)} ({number(spread.low)} to {number(spread.high)})"
 
 
 def _decimals(full: Sequence[float]) -> int:

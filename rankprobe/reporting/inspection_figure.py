@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from rankprobe.records.inspection import AdapterSpectrum, Inspection, Spread
-from rankprobe.reporting.inspection import layer_name
+from rankprobe.reporting.inspection_words import layer_name
 from rankprobe.reporting.placing import label_ranks, set_rank_axis
 from rankprobe.reporting.style import (
     BLUE,

@@ -6,7 +6,8 @@ from html import escape
 
 from rankprobe.records.inspection import Inspection
 from rankprobe.reporting import page
-from rankprobe.reporting.inspection import findings, tables
+from rankprobe.reporting.inspection import tables
+from rankprobe.reporting.inspection_words import findings
 from rankprobe.reporting.wording import clean
 
 CAPTION = (

@@ -11,9 +11,9 @@ from typing import Any
 
 from rankprobe.records import Rate, Result
 from rankprobe.reporting.trust import design_line, sensitivity_sentence
+from rankprobe.reporting.verdicts import figure_words
 from rankprobe.reporting.wording import (
     clean,
-    figure_words,
     interval_words,
     metric_name,
     percent,

@@ -18,18 +18,15 @@ from rankprobe.reporting.trust import (
     sensitivity_rows,
     sensitivity_sentence,
 )
+from rankprobe.reporting.verdicts import flag_lines, flag_sentence, headline, verdict_sentence
 from rankprobe.reporting.wording import (
     FILES,
     clean,
     duration,
-    flag_lines,
-    flag_sentence,
-    headline,
     metric_name,
     percent,
     rate_text,
     score_text,
-    verdict_sentence,
 )
 
 __all__ = ["flag_sentence", "rows", "summary", "verdict_sentence"]

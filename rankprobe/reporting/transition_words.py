@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from rankprobe.records.transition import Transition, TransitionPoint
-from rankprobe.reporting.wording import clean, flag_sentence, metric_name, percent
+from rankprobe.reporting.verdicts import flag_sentence
+from rankprobe.reporting.wording import clean, metric_name, percent
 
 _FLAGS = {
     "static_at_floor": (

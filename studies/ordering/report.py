@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 
 from rankprobe.records import Result
 from rankprobe.reporting.plots import plot_results
-from rankprobe.reporting.wording import duration, flag_sentence, minimal_words, percent, score_text
+from rankprobe.reporting.verdicts import flag_sentence
+from rankprobe.reporting.wording import duration, minimal_words, percent, score_text
 from studies.catalogue import NETWORK, ORDERING, OTHER_NETWORKS, Measurement
 from studies.markdown import machine_words, not_measured, table
 from studies.ordering.orders import (

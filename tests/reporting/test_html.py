@@ -8,7 +8,8 @@ import pytest
 
 from rankprobe.reporting.html import report_html, reports_html
 from rankprobe.reporting.methods import methods_paragraph
-from rankprobe.reporting.wording import clean, headline, verdict_sentence
+from rankprobe.reporting.verdicts import headline, verdict_sentence
+from rankprobe.reporting.wording import clean
 from tests.reporting.examples import HOSTILE, examples, make, unresolved
 
 EXAMPLES = examples()

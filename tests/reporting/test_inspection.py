@@ -15,9 +15,10 @@ from rankprobe.errors import ArtifactError
 from rankprobe.records import Interval
 from rankprobe.records.inspection import FILE, Inspection, inspection_of, mark, read_inspection
 from rankprobe.reporting.folder import write_folder, write_inspection, write_report
-from rankprobe.reporting.inspection import findings, inspection_summary, tables
+from rankprobe.reporting.inspection import inspection_summary, tables
 from rankprobe.reporting.inspection_figure import plot_inspection
 from rankprobe.reporting.inspection_html import inspection_html
+from rankprobe.reporting.inspection_words import findings
 from rankprobe.reporting.style import png_bytes
 from rankprobe.result_file import load_result
 from tests.reporting.examples import HOSTILE, examples

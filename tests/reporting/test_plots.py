@@ -30,7 +30,8 @@ from rankprobe.reporting.plots import (
     save_png,
 )
 from rankprobe.reporting.style import VERMILLION, printable
-from rankprobe.reporting.wording import figure_words, score_text, target_score, target_share
+from rankprobe.reporting.verdicts import figure_words
+from rankprobe.reporting.wording import score_text, target_score, target_share
 from rankprobe.result_file import result_from_json
 from tests.reporting.examples import HOSTILE, examples, make, make_rates
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from rankprobe.records import MinimalRank, Result
 from rankprobe.reporting.tables import rows, summary
-from rankprobe.reporting.wording import headline
+from rankprobe.reporting.verdicts import headline
 from rankprobe.result_file import load_result
 from tests.reporting.examples import examples, make
 

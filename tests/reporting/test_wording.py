@@ -6,14 +6,17 @@ import pytest
 
 from rankprobe.records import MinimalRank
 from rankprobe.reporting.facts import counts_line, describe, targets_line
-from rankprobe.reporting.wording import (
+from rankprobe.reporting.verdicts import (
     FLAGS,
-    clean,
-    duration,
     figure_words,
     flag_lines,
     flag_sentence,
     headline,
+    verdict_sentence,
+)
+from rankprobe.reporting.wording import (
+    clean,
+    duration,
     interval_words,
     minimal_words,
     percent,
@@ -21,7 +24,6 @@ from rankprobe.reporting.wording import (
     score_text,
     target_score,
     target_share,
-    verdict_sentence,
 )
 from tests.reporting.examples import HOSTILE, examples, make, unresolved
 
