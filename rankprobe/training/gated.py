@@ -6,6 +6,7 @@ one optimiser step on the mean loss of all (example, seed) pairs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -13,7 +14,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from rankprobe.errors import TrainingError
 from rankprobe.lowrank import attach
 from rankprobe.lowrank.randomness import integer_seed
 from rankprobe.records import Member
@@ -24,6 +24,8 @@ from rankprobe.training.objectives import loss_gradient
 from rankprobe.training.protocol import TrainingProtocol
 from rankprobe.training.scaffolds import ScaffoldUse, Turns
 from rankprobe.training.trainees import Cohort
+
+_SPLITS: tuple[Literal["validation", "test"], ...] = ("validation", "test")
 
 
 @dataclass(frozen=True)
@@ -66,17 +68,20 @@ class GateScore:
 
 @dataclass(frozen=True)
 class GatedRun:
-    """One finished member.
+    """What became of one member.
 
     Attributes:
         member: The member.
-        validation: Share of right answers over the (example, seed) pairs that count.
+        status: ``finished``, or ``diverged``: its outputs were no longer finite.
+        validation: Share of right answers over the (example, seed) pairs that count; NaN where
+            it diverged.
         test: Likewise.
-        gates: The test split under each seed.
+        gates: The test split under each seed; nothing where it diverged.
         trainable: Trained parameters.
     """
 
     member: Member
+    status: Literal["finished", "diverged"]
     validation: float
     test: float
     gates: tuple[GateScore, ...]
@@ -93,6 +98,8 @@ def train_gated(
 ) -> tuple[GatedRun, ...]:
     """Train members of one repeat and one number of epochs together, and score them.
 
+    A member that diverges takes nothing from the others.
+
     Args:
         members: Members with adapters.
         backbone: The network, with the outputs of the gates.
@@ -100,9 +107,6 @@ def train_gated(
             ignored, and must not be among the training examples then.
         protocol: How to train; the seed of its scaffold is not looked at.
         gates: Which classes belong to which scaffold.
-
-    Raises:
-        TrainingError: Outputs were no longer finite.
     """
     device = [data.train_x.device] if data.train_x.device.type == "cuda" else []
     with torch.random.fork_rng(device):
@@ -122,19 +126,31 @@ def train_gated(
                     warmup=protocol.warmup,
                 )
             )
-        answers = {split: _answers(cohort, data, split, gates) for split in ("validation", "test")}
+        validation, test = (_answers(cohort, data, split, gates) for split in _SPLITS)
     return tuple(
-        GatedRun(
-            member,
-            _right(answers["validation"][:, index], data.validation_y, gates),
-            _right(answers["test"][:, index], data.test_y, gates),
-            tuple(
-                _gate_score(answers["test"][:, index], data.test_y, gates, gate)
-                for gate in range(len(gates.seeds))
-            ),
-            cohort.trainable[index],
-        )
+        _run(member, cohort.trainable[index], validation[index], test[index], data, gates)
         for index, member in enumerate(members)
+    )
+
+
+def _run(
+    member: Member,
+    trainable: int,
+    validation: Tensor | None,
+    test: Tensor | None,
+    data: TrainingData,
+    gates: Gates,
+) -> GatedRun:
+    """What became of a member that gave these answers, (seeds, n); ``None``: not finite."""
+    if validation is None or test is None:
+        return GatedRun(member, "diverged", math.nan, math.nan, (), trainable)
+    return GatedRun(
+        member,
+        "finished",
+        _right(validation, data.validation_y, gates),
+        _right(test, data.test_y, gates),
+        tuple(_gate_score(test, data.test_y, gates, gate) for gate in range(len(gates.seeds))),
+        trainable,
     )
 
 
@@ -180,19 +196,19 @@ def _step(cohort: Cohort, x: Tensor, y: Tensor, masks: int, gates: Gates) -> Non
 @torch.no_grad()
 def _answers(
     cohort: Cohort, data: TrainingData, split: Literal["validation", "test"], gates: Gates
-) -> Tensor:
-    """The class that is named, (seeds, members, n)."""
+) -> list[Tensor | None]:
+    """The class that each member names, (seeds, n); ``None`` where outputs are not finite."""
     x, _ = data.held_out(split)
-    answers = []
+    answers, finite = [], []
     for gate in range(len(gates.seeds)):
         cohort.begin(gate, 1)
         outputs = torch.cat(list(cohort.evaluate(x)), dim=1)
-        if not bool(outputs.isfinite().all()):
-            raise TrainingError(
-                "outputs were no longer finite; give a smaller `training.learning_rate`"
-            )
+        finite.append(outputs.isfinite().flatten(1).all(dim=1))
         answers.append(outputs.argmax(dim=2))
-    return torch.stack(answers)
+    good = torch.stack(finite).all(dim=0).tolist()
+    return [
+        own if fine else None for own, fine in zip(torch.stack(answers, dim=1), good, strict=True)
+    ]
 
 
 def _right(answers: Tensor, y: Tensor, gates: Gates) -> float:
