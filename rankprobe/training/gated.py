@@ -7,12 +7,13 @@ one optimiser step on the mean loss of all (example, seed) pairs.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from rankprobe.lowrank import attach
 from rankprobe.lowrank.randomness import integer_seed
@@ -111,21 +112,20 @@ def train_gated(
     device = [data.train_x.device] if data.train_x.device.type == "cuda" else []
     with torch.random.fork_rng(device):
         cohort = _cohort(members, backbone, data, protocol, gates)
-        batches = Batches(data, protocol, cohort.repeats)
+        batches, parts = Batches(data, protocol, cohort.repeats), Parts(cohort.module, gates)
         total = members[0].epochs * batches.per_epoch
         for step in range(total):
             x, y = batches.at(step)
-            _step(cohort, x, y, batches.mask_seed(step), gates)
-            cohort.update(
-                rate_factor(
-                    step,
-                    total,
-                    protocol.schedule,
-                    per_epoch=batches.per_epoch,
-                    decay=protocol.decay,
-                    warmup=protocol.warmup,
-                )
+            factor = rate_factor(
+                step,
+                total,
+                protocol.schedule,
+                per_epoch=batches.per_epoch,
+                decay=protocol.decay,
+                warmup=protocol.warmup,
             )
+            if _step(cohort, parts, x, y, batches.mask_seed(step)):
+                cohort.update(factor)
         validation, test = (_answers(cohort, data, split, gates) for split in _SPLITS)
     return tuple(
         _run(member, cohort.trainable[index], validation[index], test[index], data, gates)
@@ -178,19 +178,56 @@ def _cohort(
     return cohort
 
 
-def _step(cohort: Cohort, x: Tensor, y: Tensor, masks: int, gates: Gates) -> None:
-    """Gradients of the mean loss over all pairs of a batch that count."""
+class Parts:
+    """What of every training batch goes through each scaffold.
+
+    Normalisation over a batch has nothing to say about a single example. In a network that has
+    any, an example that is alone under its seed waits, and joins the next of that seed in a later
+    batch; one that still waits at the end of a training takes no part.
+
+    Args:
+        module: The network.
+        gates: Which classes belong to which scaffold.
+    """
+
+    def __init__(self, module: nn.Module, gates: Gates) -> None:
+        self.gates = gates
+        self._least = 2 if any(isinstance(each, _BatchNorm) for each in module.modules()) else 1
+        self._waiting: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def of(self, x: Tensor, y: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """Gate, inputs (part, ...) and targets (part,) of what goes through now.
+
+        Args:
+            x: (batch, ...).
+            y: Labels, (batch,).
+        """
+        for gate in range(len(self.gates.seeds)):
+            wanted = self.gates.targets(y, gate)
+            rows = (wanted >= 0).nonzero().squeeze(1)
+            inputs, targets = x.index_select(0, rows), wanted[rows]
+            if len(rows) and gate in self._waiting:
+                before = self._waiting.pop(gate)
+                inputs, targets = torch.cat([before[0], inputs]), torch.cat([before[1], targets])
+            if len(targets) >= self._least:
+                yield gate, inputs, targets
+            elif len(targets):
+                self._waiting[gate] = inputs, targets
+
+
+def _step(cohort: Cohort, parts: Parts, x: Tensor, y: Tensor, masks: int) -> bool:
+    """Gradients of the mean loss over all pairs of a batch that count; whether there are any."""
     outputs, targets = [], []
-    for gate in range(len(gates.seeds)):
-        wanted = gates.targets(y, gate)
-        rows = (wanted >= 0).nonzero().squeeze(1)
-        if len(rows):
-            cohort.begin(gate, 1)
-            seed = integer_seed(["part", masks, gate]) if gate else masks
-            outputs.append(cohort.outputs(x.index_select(0, rows), seed))
-            targets.append(wanted[rows])
+    for gate, inputs, wanted in parts.of(x, y):
+        cohort.begin(gate, 1)
+        seed = integer_seed(["part", masks, gate]) if gate else masks
+        outputs.append(cohort.outputs(inputs, seed))
+        targets.append(wanted)
+    if not outputs:
+        return False
     together = torch.cat(outputs, dim=1)
     together.backward(loss_gradient(together, torch.cat(targets)))  # type: ignore[no-untyped-call]
+    return True
 
 
 @torch.no_grad()

@@ -22,7 +22,7 @@ from rankprobe.lowrank import Scaffold, attach, initial_state
 from rankprobe.lowrank.randomness import integer_seed, permutation
 from rankprobe.records import Member
 from rankprobe.training import TrainingData, TrainingProtocol
-from rankprobe.training.gated import GatedRun, Gates, GateScore, train_gated
+from rankprobe.training.gated import GatedRun, Gates, GateScore, Parts, train_gated
 from tests.training.reference import protocol, toy_task
 
 EPOCHS = 3
@@ -179,6 +179,49 @@ def test_a_diverged_member_is_told_and_takes_nothing_from_others() -> None:
     assert [(run.test, run.gates[0].own) for run in (first, last)] == [
         (run.test, run.gates[0].own) for run in alone
     ]
+
+
+class TestAlone:
+    """An example that no other of its seed is beside in a batch."""
+
+    def normed(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
+
+    def parts(self, module: nn.Module, batches: list[list[int]]) -> list[list[tuple[int, Any]]]:
+        """Gates, and the numbers of the examples that go through them, of labels batch by batch."""
+        parts, number, found = Parts(module, IGNORED), 0, []
+        for labels in batches:
+            x = torch.arange(number, number + len(labels))
+            number += len(labels)
+            found.append(
+                [(gate, inputs.tolist()) for gate, inputs, _ in parts.of(x, torch.tensor(labels))]
+            )
+        return found
+
+    def test_it_waits_where_the_network_normalises_over_a_batch(self) -> None:
+        batches = [[0, 1, 2], [1], [0, 0, 1], [0]]
+        assert self.parts(self.normed(), batches) == [
+            [(1, [1, 2])],
+            [],
+            [(0, [0, 4, 5]), (1, [3, 6])],
+            [],
+        ]
+
+    def test_it_does_not_wait_elsewhere(self) -> None:
+        batches = [[0, 1, 2], [1]]
+        assert self.parts(network(3), batches) == [[(0, [0]), (1, [1, 2])], [(1, [3])]]
+
+    @pytest.mark.parametrize("size", [1, 2, 3])
+    def test_such_a_network_trains(self, size: int) -> None:
+        members = [Member(1, 0.03, 0, EPOCHS), Member(2, 0.03, 0, EPOCHS)]
+        runs = train_gated(
+            members,
+            backbone=self.normed(),
+            data=TrainingData.of(toy_task()),
+            protocol=protocol(batch_size=size),
+            gates=IGNORED,
+        )
+        assert [run.status for run in runs] == ["finished"] * 2
 
 
 def task_of_clusters(tmp_path: Path) -> Path:
