@@ -19,8 +19,10 @@ from rankprobe.records import Member, Result, Run
 from rankprobe.records.grid import Grid
 from rankprobe.search import grid, measure
 from rankprobe.search.bench import Bench
+from rankprobe.search.check_grid import check_grid
 from rankprobe.search.grid import prepare_grid
-from rankprobe.search.sharing import Sharing
+from rankprobe.search.grid_bench import GridBench
+from rankprobe.search.sharing import Sharing, placed
 from rankprobe.search.store import Store
 from rankprobe.search.turns import Turns
 
@@ -142,6 +144,23 @@ def test_what_can_be_shared(vary: Any, baselines: list[int], heads: list[int]) -
     setups = prepare_grid(config, dict.fromkeys(config.configs, task), device="cpu")
     sharing = Sharing(list(config.configs.values()), setups)
     assert (sharing.baselines, sharing.heads) == (baselines, heads)
+
+
+def test_memory_counts_the_frozen_weights_of_every_combination() -> None:
+    config = any_config_from_settings({"vary": {"backbone.seed": [1, 2, 3, 4]}, **QUICK})
+    assert isinstance(config, VariedConfig)
+    task = task_from_arrays(PLANTED.x, PLANTED.y, config=config.first)
+    tasks = dict.fromkeys(config.configs, task)
+    setups = prepare_grid(config, tasks, device="cpu")
+    bench = GridBench(tuple(setup.bench for setup in setups))
+    members = [placed(Member(3, 0.1, 0, 2), index) for index in range(4)]
+    copy, own = 4 * 8 * 6, setups[0].bytes_of(3)
+    largest = bench.largest(members, bytes_of=[setup.bytes_of for setup in setups])
+    assert largest == 4 * own + 3 * copy
+    checked = check_grid(config, tasks, device="cpu")
+    data = 2 * 4 * PLANTED.x.size
+    # Of each scaffold two ranks at two rates; repeats are apart.
+    assert checked.bytes == data + 4 * 2 * 2 * own + 3 * copy
 
 
 class Interrupting:
