@@ -24,6 +24,7 @@ from rankprobe.search.grid import prepare_grid
 from rankprobe.search.grid_bench import GridBench
 from rankprobe.search.sharing import Sharing, placed
 from rankprobe.search.store import Store
+from rankprobe.search.trained import trained_members
 from rankprobe.search.turns import Turns
 
 PLANTED = plant_linear(PlantedTask(k=2, d=6, m=5, n=300, seed=1))
@@ -229,6 +230,23 @@ def test_a_grid_with_more_values_takes_what_is_there(tmp_path: Path, trained: li
     assert {m.rank for m in trained} == {0, 1, 3}  # full training is copied
     assert set(Counter(trained).values()) == {1}
     assert_same(grid.results["uniform"], alone({"backbone.weights": "uniform"}))
+
+
+def test_a_copy_has_its_trained_tensors(tmp_path: Path, trained: list[Member]) -> None:
+    """Also where the first combination that has the training chose another rate."""
+    both = {"adapter": [0.1, 0.01], "baseline": [0.1, 0.01]}
+    options: dict[str, Any] = {
+        "training": {"epochs": 2, "batch_size": 128},
+        "search": {"ranks": [1], "repeats": 1},
+        "out": tmp_path,
+    }
+    measured({"training.learning_rate": [both, 0.1, 0.01]}, **options)
+    trained.clear()
+    later = [{"adapter": 0.03, "baseline": rate} for rate in (0.1, 0.01)]
+    grid = measured({"training.learning_rate": [both, 0.1, 0.01, *later]}, **options)
+    assert {member.rank for member in trained} == {0, 1}  # full training is copied
+    for name in grid.results:
+        assert [m.rank for m in trained_members(tmp_path / name)] == [None, 0, 1], name
 
 
 def test_workers_train_the_same(tmp_path: Path) -> None:
