@@ -14,7 +14,7 @@ from rankprobe.records.grid import Grid
 if TYPE_CHECKING:
     from rankprobe.config import TaskConfig
     from rankprobe.data.task import Task
-    from rankprobe.search.gated import SeedGated
+    from rankprobe.records.gated import SeedGated
     from rankprobe.search.laboratory import Progress
 
 

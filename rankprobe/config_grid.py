@@ -7,16 +7,16 @@ whole; what is wrong with any of them is reported together, at the line of the v
 
 from __future__ import annotations
 
+import json
 import math
-import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from rankprobe.config import TaskConfig, checked, line_of
+from rankprobe.config import Rates, TaskConfig, checked, line_of
+from rankprobe.config_grid_names import names_of, word
 from rankprobe.config_networks import network_apart
 from rankprobe.config_rules import completed, spelled_out
 from rankprobe.errors import ConfigError, Problem
@@ -34,7 +34,6 @@ _ADVICE = {
     "search": "it says what is asked, not what is measured: a result holds several targets, "
     "and the same folder takes more ranks and repeats",
 }
-_TAKEN = ("comparison", "cohorts.jsonl", "grid.json", "predictions", "sensitivity", "weights")
 _EXAMPLE = "for example `backbone.weights: [normal, binary]`"
 
 
@@ -125,9 +124,13 @@ def _any(
     name = options.pop("name")
     if vary is None:
         return checked(completed(base, name), origin, found=found, **options)
-    _refuse(vary, lambda *keys: origin.where(("vary", *keys)), found)
+
+    def where(*keys: str | int) -> str:
+        return origin.where(("vary", *keys))
+
+    _refuse(vary, where, found)
     combinations = [dict(zip(vary, values, strict=True)) for values in product(*vary.values())]
-    names = _names(vary)
+    names = names_of(vary)
     given_name = str(base.get("name", name))
     configs: dict[str, TaskConfig] = {}
     problems: dict[Problem, None] = {}
@@ -144,12 +147,14 @@ def _any(
             problems |= dict.fromkeys(error.problems)
     if problems:
         raise ConfigError(sorted(problems, key=line_of))
-    return VariedConfig(
+    grid = VariedConfig(
         name=given_name,
         vary={key: tuple(values) for key, values in vary.items()},
         configs=configs,
         settings=dict(zip(names, combinations, strict=True)),
     )
+    _refuse_equal(grid, where)
+    return grid
 
 
 def _refuse(vary: Any, where: Any, found: Sequence[Problem]) -> None:
@@ -174,11 +179,12 @@ def _refuse(vary: Any, where: Any, found: Sequence[Problem]) -> None:
             )  # fmt: skip
         else:
             problems += (
-                Problem(f"`vary.{key}` lists {_word(value, '')} twice", where(key, index))
+                Problem(f"`vary.{key}` lists {word(value, '')} twice", where(key, index))
                 for index, value in enumerate(values)
                 if any(_same(value, before) for before in values[:index])
             )
     if not problems:
+        problems += _overlaps(vary, where)
         count = math.prod(map(len, vary.values()))
         if count == 1:
             hint = "list two values of a setting or more; a single one is an ordinary measurement"
@@ -188,6 +194,64 @@ def _refuse(vary: Any, where: Any, found: Sequence[Problem]) -> None:
             problems.append(Problem(message, where(), "list fewer values"))
     if problems:
         raise ConfigError(problems)
+
+
+def _overlaps(vary: Mapping[str, Sequence[Any]], where: Any) -> Iterator[Problem]:
+    """Settings that two keys of ``vary`` give."""
+    given: dict[str, set[Keys]] = {}
+    for key, values in vary.items():
+        own = {path for value in values for path in _given(key, value)}
+        for other, paths in given.items():
+            both = [max(a, b, key=len) for a in own for b in paths if _inside(a, b)]
+            if both:
+                yield Problem(
+                    f"`{other}` and `{key}` in `vary` both give `{'.'.join(map(str, min(both)))}`",
+                    where(key),
+                    "give every setting in one of them",
+                )
+        given[key] = own
+
+
+def _given(key: str, value: Any) -> Iterator[Keys]:
+    """The settings that a value of ``vary`` gives; an empty mapping gives none."""
+    if value != {}:
+        yield from leaves(spelled_out(_nested(key.split("."), value)))
+
+
+def _inside(one: Keys, other: Keys) -> bool:
+    """Whether one of two settings is the other, or is in it."""
+    return all(a == b for a, b in zip(one, other, strict=False))
+
+
+def _refuse_equal(grid: VariedConfig, where: Any) -> None:
+    """Refuse combinations that are the same measurement, written in two ways."""
+    known: dict[str, str] = {}
+    problems: dict[str, Problem] = {}
+    for (name, config), places in zip(grid.configs.items(), _places(grid.vary), strict=True):
+        other = known.setdefault(_resolved(config), name)
+        if other == name:
+            continue
+        values, before = grid.settings[name], grid.settings[other]
+        key = next(key for key in values if not _same(values[key], before[key]))
+        problem = Problem(
+            f"`{other}` and `{name}` are the same settings, written in two ways",
+            where(key, places[key]),
+            f"remove one of these values of `{key}`",
+        )
+        problems.setdefault(problem.where, problem)  # once, whatever it is combined with
+    if problems:
+        raise ConfigError(problems.values())
+
+
+def _resolved(config: TaskConfig) -> str:
+    """All that a combination is measured with, in one form."""
+    settings = config.model_dump(mode="json", exclude={"name"})
+    rate = config.training.learning_rate
+    if rate != "tuned":
+        both = (rate.adapter, rate.baseline) if isinstance(rate, Rates) else (rate, rate)
+        tried = [sorted({each} if isinstance(each, float) else {*each}) for each in both]
+        settings["training"]["learning_rate"] = tried
+    return json.dumps(settings, sort_keys=True)
 
 
 def _same(value: Any, other: Any) -> bool:
@@ -223,44 +287,3 @@ def _moved(origin: Origin, places: Mapping[str, int], lines: Mapping[Keys, int])
             if place[: len(at)] == at:
                 own[(*keys, *place[len(at) :])] = line
     return replace(origin, lines=own, given_apart=tuple(apart))
-
-
-def _names(vary: Mapping[str, Sequence[Any]]) -> list[str]:
-    """A short name a combination, fit for a folder, from its values."""
-    counts = Counter(_word(value, "") for values in vary.values() for value in values)
-    words = [
-        [_word(value, key if _needs_key(value, counts) else "") for value in values]
-        for key, values in vary.items()
-    ]
-    names: list[str] = []
-    for parts in product(*words):
-        name = "-".join(parts)[:80].strip("-") or "combination"
-        taken = {other.lower() for other in names}
-        wanted, number = name, 2
-        while name.lower() in taken or name.lower() in _TAKEN:
-            name, number = f"{wanted}-{number}", number + 1
-        names.append(name)
-    return names
-
-
-def _needs_key(value: Any, counts: Counter[str]) -> bool:
-    """Whether a value says too little by itself: a number, a switch, a word used twice."""
-    speaks = isinstance(value, str) or (isinstance(value, dict) and value)
-    return not speaks or counts[_word(value, "")] > 1
-
-
-def _word(value: Any, key: str) -> str:
-    """A value as a part of a name, after its setting's own name where a key is given."""
-    if isinstance(value, dict):
-        parts = [
-            _word(item, "" if isinstance(item, str) else str(name)) for name, item in value.items()
-        ]
-        text = "-".join(parts) or "default"
-    elif isinstance(value, list):
-        text = "-".join(_word(item, "") for item in value) or "none"
-    elif isinstance(value, bool) or value is None:
-        text = {True: "on", False: "off", None: "none"}[value]
-    else:
-        text = f"{value:g}" if isinstance(value, float) else str(value)
-    text = re.sub(r"[^A-Za-z0-9_.+-]+", "_", text).strip("._-") or "value"
-    return f"{key.rpartition('.')[2]}-{text}" if key else text

@@ -141,13 +141,7 @@ SIZES = tuple(
         _ICU,
         name=name,
         what=f"{_ICU.what}, state of {hidden}",
-        changes={
-            "backbone": {"hidden": hidden},
-            # A small state is trained best at higher rates than the file's.
-            "training": {
-                "learning_rate": {"adapter": [0.003, 0.01, 0.03], "baseline": [0.001, 0.003, 0.01]}
-            },
-        },
+        changes={"backbone": {"hidden": hidden}},
         variant=f"hidden-{hidden}",
     )
     for name, hidden in (("icu-small", 16), ("icu-tiny", 4))

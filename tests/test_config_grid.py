@@ -153,6 +153,71 @@ def test_what_is_no_grid_is_refused(file: Path, text: str, words: str) -> None:
     assert problems(file, text) == [words]
 
 
+@pytest.mark.parametrize(
+    ("key", "values", "names"),
+    [
+        ("scaffold", "[{}, {resample: none}]", "`scaffold-default` and `none`"),
+        ("scaffold", "[zero, {frozen: zero}]", "`scaffold-zero` and `scaffold-zero-2`"),
+        ("scaffold", "[{resample: step}, {resample: step, count: 2}]", "`step` and `step-count-2`"),
+        (
+            "training.learning_rate",
+            "[0.1, {adapter: 0.1, baseline: [0.1]}]",
+            "`learning_rate-0.1` and `adapter-0.1-baseline-0.1`",
+        ),
+        (
+            "training.learning_rate",
+            "[{adapter: [1, 2], baseline: 3}, {adapter: [2, 1], baseline: 3}]",
+            "`adapter-1-2-baseline-3` and `adapter-2-1-baseline-3`",
+        ),
+    ],
+)
+def test_combinations_that_are_the_same_are_refused(
+    file: Path, key: str, values: str, names: str
+) -> None:
+    message = f"{names} are the same settings, written in two ways"
+    hint = f"remove one of these values of `{key}`"
+    assert problems(file, f"vary:\n  {key}: {values}") == [f"3: {message} | {hint}"]
+
+
+def test_such_a_pair_is_told_once_whatever_it_is_combined_with(file: Path) -> None:
+    (found,) = problems(
+        file, "vary:\n  adapter.alpha: [1, 2]\n  scaffold:\n  - {}\n  - {frozen: seeded}"
+    )
+    assert found.startswith("6: `alpha-1-scaffold-default` and `alpha-1-seeded` are the same")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        (
+            "scaffold: [{resample: step}, {}]",
+            "scaffold.resample: [none, epoch]",
+            "scaffold.resample",
+        ),
+        ("scaffold.frozen: [seeded, zero]", "scaffold: [zero, seeded]", "scaffold.frozen"),
+        (
+            "training.learning_rate: [0.1, 0.2]",
+            "training.learning_rate.adapter: [0.1, 0.2]",
+            "training.learning_rate.adapter",
+        ),
+    ],
+)
+def test_settings_that_two_keys_give_are_refused(
+    file: Path, one: str, other: str, both: str
+) -> None:
+    first, second = (line.partition(":")[0] for line in (one, other))
+    message = f"`{first}` and `{second}` in `vary` both give `{both}`"
+    hint = "give every setting in one of them"
+    assert problems(file, f"vary:\n  {one}\n  {other}") == [f"4: {message} | {hint}"]
+
+
+def test_two_keys_of_one_section_may_give_different_settings() -> None:
+    grid = varied(scaffold=[{}, {"resample": "step"}], scaffold__evaluation=["kept", "removed"])
+    assert [(c.scaffold.resample, c.scaffold.evaluation) for c in grid.configs.values()] == [
+        ("none", "kept"), ("none", "removed"), ("step", "kept"), ("step", "removed"),
+    ]  # fmt: skip
+
+
 def test_a_huge_grid_is_refused_before_it_is_made(file: Path) -> None:
     seeds = list(range(1000))
     with pytest.raises(ConfigError, match="has 1,000,000 combinations, and a grid at most 256"):

@@ -122,6 +122,17 @@ def family(name: str, version: int = SPEC_VERSION) -> Family:
     return known[name]
 
 
+def redefined(name: str, version: int = SPEC_VERSION) -> int | None:
+    """The version that changed a family's weights to what they are; ``None``: they never changed.
+
+    Raises:
+        ConfigError: As `family`.
+    """
+    now = family(name, version).since
+    first = min(each.since for each in DEFINITIONS if each.name == name)
+    return None if now == first else now
+
+
 def _kaiming(shape: tuple[int, ...]) -> float:
     """He et al., arXiv:1502.01852: gain sqrt(2), of ReLU."""
     return math.sqrt(2.0 / math.prod(shape[1:]))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rankprobe.config import TaskConfig
 from rankprobe.data.task import Task
 from rankprobe.records import Member, scaffold_index
+from rankprobe.search.cohorts import cohort_bytes
 from rankprobe.search.epochs import first_epochs
 from rankprobe.search.learning_rate import tuning_repeats
 from rankprobe.search.narrow import DEFAULT_BUDGET
@@ -43,6 +44,7 @@ class Check:
         evaluating: How much of it goes to evaluations, whose number does not grow with the
             length of a training.
         bytes: Expected memory.
+        cohort: How much of it goes to the largest cohort.
         baseline: What of it is full training.
         head: What of it is rank 0.
         most: Trainings in all past which nothing is added for precision; ``None`` where no
@@ -60,6 +62,7 @@ class Check:
     seconds: float
     evaluating: float
     bytes: int
+    cohort: int
     baseline: Part = Part()
     head: Part = Part()
     most: int | None = None
@@ -106,25 +109,21 @@ def check_task(config: TaskConfig, task: Task, *, device: str = "auto") -> Check
     for rank in edges:
         one_step(bench, data, [Member(rank, 1e-3, 0, 1)])
     epochs = search.epochs or 2 * first_epochs(bench.steps(Member(None, 1.0, 0, 1)))
-    refines = search.refine and not search.ranks
-    refining = tuple(r for r in _REFINING if r <= setup.largest) if refines else ()
-    planned = _members(setup, [*ranks, *refining], epochs)
+    planned = planned_members(setup, epochs)
     baselines = _members(setup, [None], epochs)
-    heads = _members(setup, [0], epochs) if search.with_head else []
-    full, head, adapters = (_cost(setup, data, each) for each in (baselines, heads, planned))
+    heads, others = ([m for m in planned if (m.rank == 0) is head] for head in (True, False))
+    full, head, adapters = (_cost(setup, data, each) for each in (baselines, heads, others))
     # One repeat of half the length at every rate, to see that the length suffices.
     shorter = len(search.rates.first(None)) if search.epochs is None else 0
     more = shorter / len(baselines)
     full = Times(full.steps * (1.0 + more / 2), full.evaluations * (1.0 + more))
     costs = (full, head, adapters)
-    planned = planned + heads
     members = len(planned) + len(baselines) + shorter
     evaluating = sum(times.evaluations for times in costs)
     held = sum(t.numel() for t in (data.train_x, data.validation_x, data.test_x)) * 4
-    largest_cohort = max(
-        sum(setup.bytes_of(max(m.rank or 0 for m in cohort)) for _ in cohort)
-        for cohort in _cohorts(setup, planned)
-    )
+    cohorts = _cohorts(setup, planned)
+    largest = max(cohort_bytes(cohort, bytes_of=setup.bytes_of) for cohort in cohorts)
+    largest = max(largest, setup.bytes_of(None))
     return Check(
         task=task,
         parameters=bench.parameters,
@@ -136,13 +135,24 @@ def check_task(config: TaskConfig, task: Task, *, device: str = "auto") -> Check
         members=members,
         seconds=evaluating + sum(times.steps for times in costs),
         evaluating=evaluating,
-        bytes=2 * held + max(largest_cohort, setup.bytes_of(None)),
+        bytes=2 * held + largest,
+        cohort=largest,
         baseline=Part(len(baselines) + shorter, full.steps + full.evaluations),
         head=Part(len(heads), head.steps + head.evaluations),
         most=None
         if search.precision is None
         else max(members, search.budget or DEFAULT_BUDGET * members),
     )
+
+
+def planned_members(setup: Setup, epochs: int) -> list[Member]:
+    """The members with adapters that a measurement is likely to train, rank 0 included."""
+    search = setup.search
+    ranks = search.ranks or tuple(first_rungs(setup.largest))
+    refines = search.refine and not search.ranks
+    refining = tuple(r for r in _REFINING if r <= setup.largest) if refines else ()
+    head = (0,) if search.with_head else ()
+    return _members(setup, [*ranks, *refining, *head], epochs)
 
 
 def _members(setup: Setup, ranks: Sequence[int | None], epochs: int) -> list[Member]:

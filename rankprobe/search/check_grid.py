@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from rankprobe.config_grid import VariedConfig
 from rankprobe.data.task import Task
 from rankprobe.errors import ConfigError, Problem
-from rankprobe.search.check import Check, check_task, span
+from rankprobe.search.check import Check, check_task, planned_members, span
 from rankprobe.search.grid import prepare_grid
-from rankprobe.search.sharing import Sharing
+from rankprobe.search.grid_bench import GridBench
+from rankprobe.search.sharing import Sharing, placed
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class GridCheck:
         members: Expected number of trainings, those that are shared counted once.
         seconds: Expected time here.
         baselines: Different full trainings.
+        bytes: Expected memory.
     """
 
     name: str
@@ -30,6 +32,7 @@ class GridCheck:
     members: int
     seconds: float
     baselines: int
+    bytes: int
 
     def words(self) -> str:
         """The estimate, for people."""
@@ -38,7 +41,6 @@ class GridCheck:
             f"{name:<{width}}  about {check.members} trainings, {span(check.seconds)}"
             for name, check in self.checks.items()
         ]
-        memory = max(check.bytes for check in self.checks.values())
         first = next(iter(self.checks.values()))
         full = "one full training serves all" if self.baselines == 1 else (
             f"{self.baselines} different full trainings"
@@ -52,7 +54,7 @@ class GridCheck:
                 *(f"  {line}" for line in lines),
                 f"together   about {self.members} trainings ({full})",
                 f"time       about {span(self.seconds)} on this machine",
-                f"memory     about {memory / 1e6:,.0f} MB beside the program itself",
+                f"memory     about {self.bytes / 1e6:,.0f} MB beside the program itself",
             ]
         )
 
@@ -82,4 +84,20 @@ def check_grid(varied: VariedConfig, tasks: Mapping[str, Task], *, device: str) 
         for owners, part in ((sharing.baselines, check.baseline), (sharing.heads, check.head)):
             if owners[index] != index:
                 members, seconds = members - part.members, seconds - part.seconds
-    return GridCheck(varied.name, checks, members, seconds, baselines=len(set(sharing.baselines)))
+    planned = {
+        placed(member, sharing.owner(member, index))
+        for index, (setup, check) in enumerate(zip(setups, checks.values(), strict=True))
+        for member in planned_members(setup, check.epochs)
+    }
+    bench = GridBench(tuple(setup.bench for setup in setups))
+    largest = bench.largest(planned, bytes_of=[setup.bytes_of for setup in setups])
+    return GridCheck(
+        varied.name,
+        checks,
+        members,
+        seconds,
+        baselines=len(set(sharing.baselines)),
+        bytes=max(
+            check.bytes - check.cohort + max(check.cohort, largest) for check in checks.values()
+        ),
+    )

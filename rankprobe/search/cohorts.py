@@ -35,6 +35,7 @@ def compose(
     parameters: int,
     draws_masks: bool,
     lane: Callable[[M], int] = lambda _: 0,
+    copy: int = 0,
 ) -> list[tuple[M, ...]]:
     """Split members into cohorts.
 
@@ -52,6 +53,7 @@ def compose(
         parameters: Number of weights of the backbone.
         draws_masks: Whether the backbone draws random numbers while training.
         lane: Which frozen weights a member has, where not all have the same.
+        copy: Bytes of these weights: a cohort of several lanes holds those of each.
     """
     merged = parameters <= SMALL_NETWORK and not draws_masks
     largest = LARGEST_SMALL_COHORT if merged else LARGEST_COHORT
@@ -73,10 +75,32 @@ def compose(
     for (*_, which), group in groupby(sorted(set(members), key=order), key=kind):
         most = LARGEST_MIXED if parameters > SMALL_BASELINES else largest
         for together in _mixed(list(group), lane, most):
-            fitting = MEMORY // max(1, *(bytes_of(rank) for rank in {m.rank for m in together}))
+            each = max(1, *(bytes_of(rank) for rank in {m.rank for m in together}))
+            fitting = _fitting(each, copy if which else 0, len(set(map(lane, together))))
             limit = max(1, min(largest if which else baselines, fitting))
             cohorts += [side_by_side(part) for part in _even_parts(together, limit)]
     return cohorts
+
+
+def cohort_bytes(
+    cohort: Sequence[M], *, bytes_of: Bytes, lane: Callable[[M], int] = lambda _: 0, copy: int = 0
+) -> int:
+    """Memory that a cohort takes while training, beside its first frozen weights.
+
+    Args:
+        cohort: Members with adapters.
+        bytes_of: As `compose`.
+        lane: As `compose`.
+        copy: As `compose`.
+    """
+    each = max(bytes_of(rank) for rank in {member.rank for member in cohort})
+    return each * len(cohort) + copy * (len(set(map(lane, cohort))) - 1)
+
+
+def _fitting(each: int, copy: int, lanes: int) -> int:
+    """Members that fit into memory, of which every further lane brings a copy with it."""
+    few = (MEMORY + copy) // (each + copy)
+    return few if few < lanes else (MEMORY - copy * (lanes - 1)) // each
 
 
 def _mixed(members: Sequence[M], lane: Callable[[M], int], most: int) -> list[list[M]]:

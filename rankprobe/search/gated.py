@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
@@ -11,99 +11,14 @@ import numpy as np
 
 from rankprobe.config import ScaffoldConfig, TaskConfig
 from rankprobe.data.task import Split, Task
-from rankprobe.errors import ConfigError, Problem
-from rankprobe.records import Member
+from rankprobe.errors import ConfigError, Problem, TrainingError
+from rankprobe.records import Member, Rate
+from rankprobe.records.gated import GatedRank, SeedGated, SeedRow
 from rankprobe.search.scope import scope_of
 from rankprobe.search.setup import Setup, prepare
 from rankprobe.training.gated import GatedRun, Gates, train_gated
 
 OUTSIDE = "outside"  # name of the class of what is outside a seed's classes
-
-
-@dataclass(frozen=True)
-class SeedRow:
-    """What adapters of one rank do under one seed: means over repeats, and standard deviations.
-
-    Attributes:
-        seed: The seed.
-        classes: Names of its classes.
-        own: Share of test examples of these classes that are named right.
-        own_deviation: Of the repeats; NaN where there is one.
-        elsewhere: Share of the same examples still named right under the other seeds.
-        rejected: Share of test examples of other classes that are given the outside class; NaN
-            where there is no such class.
-        rejected_deviation: Of the repeats.
-    """
-
-    seed: int
-    classes: tuple[str, ...]
-    own: float
-    own_deviation: float
-    elsewhere: float
-    rejected: float
-    rejected_deviation: float
-
-
-@dataclass(frozen=True)
-class GatedRank:
-    """Adapters of one rank.
-
-    Attributes:
-        rank: The rank.
-        trainable: Trained parameters, of one adapter for all seeds.
-        learning_rate: Chosen by the mean validation accuracy of all repeats.
-        accuracy: Mean over repeats of the share of right answers, over (example, seed) pairs.
-        seeds: One row a seed.
-    """
-
-    rank: int
-    trainable: int
-    learning_rate: float
-    accuracy: float
-    seeds: tuple[SeedRow, ...]
-
-
-@dataclass(frozen=True)
-class SeedGated:
-    """A seed-gated task, measured.
-
-    Attributes:
-        name: Name of the task.
-        outside: ``ignored`` or ``class``.
-        repeats: Trainings at every rank and rate.
-        ranks: What came out.
-        scope: What it is relative to, in words.
-    """
-
-    name: str
-    outside: str
-    repeats: int
-    ranks: tuple[GatedRank, ...]
-    scope: dict[str, Any]
-
-    def __repr__(self) -> str:
-        """The accuracy of every rank in one line; ``words()`` has a line for each seed."""
-        seeds = ", ".join(str(row.seed) for row in self.ranks[0].seeds) if self.ranks else "none"
-        ranks = ", ".join(f"{rank.rank}: {rank.accuracy:.4g}" for rank in self.ranks)
-        return f"SeedGated({self.name!r}, seeds {seeds}; accuracy by rank {ranks})"
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data; shares that there are not are ``None``."""
-        plain: dict[str, Any] = _without_nan(dataclasses.asdict(self))
-        return plain
-
-    def words(self) -> str:
-        """A table for people: a line for each rank and seed, in percent."""
-        lines = [f"{'rank':>4} {'seed':>6}  {'classes':<20} {'own':>11} {'elsewhere':>9} rejected"]
-        for rank in self.ranks:
-            for row in rank.seeds:
-                rejected = _percent(row.rejected, row.rejected_deviation)
-                lines.append(
-                    f"{rank.rank:>4} {row.seed:>6}  {' '.join(row.classes):<20} "
-                    f"{_percent(row.own, row.own_deviation):>11} {100 * row.elsewhere:>9.1f} "
-                    f"{rejected}"
-                )
-        return "\n".join(lines)
 
 
 def seed_gated_task(config: TaskConfig, task: Task, *, device: str = "auto") -> SeedGated:
@@ -120,7 +35,7 @@ def seed_gated_task(config: TaskConfig, task: Task, *, device: str = "auto") -> 
 
     Raises:
         ConfigError: Settings that this cannot be done with.
-        TrainingError: A training that diverged.
+        TrainingError: A repeat diverged at every rate of a rank.
     """
     _check(config, task)
     gates = _gates(config, task)
@@ -145,6 +60,7 @@ def seed_gated_task(config: TaskConfig, task: Task, *, device: str = "auto") -> 
                 protocol=setup.bench.protocol,
                 gates=gates,
             )
+        _check_finished(run for run in runs if run.member.repeat == repeat)
     ranks = tuple(_rank(rank, runs, gates, task) for rank in setup.search.ranks)
     scope = _scope(config, setup, gates)
     return SeedGated(config.name, gates.outside, config.search.repeats, ranks, scope)
@@ -227,14 +143,44 @@ def _with_outside(task: Task, gates: Gates) -> Task:
     )
 
 
-def _rank(rank: int, runs: list[GatedRun], gates: Gates, task: Task) -> GatedRank:
-    """What the best rate of a rank gives."""
+def _check_finished(runs: Iterable[GatedRun]) -> None:
+    """Refuse to go on where a repeat has diverged at every rate of a rank.
+
+    Raises:
+        TrainingError: Names these ranks, the repeat and the rates.
+    """
+    by_rank: dict[int | None, list[GatedRun]] = {}
+    for run in runs:
+        by_rank.setdefault(run.member.rank, []).append(run)
+    lost = [rank for rank, own in by_rank.items() if not any(map(_finished, own))]
+    if lost:
+        own = by_rank[lost[0]]
+        rates = ", ".join(f"{run.member.learning_rate:g}" for run in own)
+        raise TrainingError(
+            f"repeat {own[0].member.repeat} diverged at every learning rate tried ({rates}) at "
+            f"rank {', '.join(map(str, lost))}; check the scale of the inputs, or set a smaller "
+            "`training.learning_rate`"
+        )
+
+
+def _finished(run: GatedRun) -> bool:
+    return run.status == "finished"
+
+
+def _rank(rank: int, runs: Sequence[GatedRun], gates: Gates, task: Task) -> GatedRank:
+    """What the best rate of a rank gives.
+
+    As in a measurement, a rate at which a repeat diverged is not chosen unless every rate has
+    one: then those with the most finished repeats compete.
+    """
     by_rate: dict[float, list[GatedRun]] = {}
     for run in runs:
         if run.member.rank == rank:
             by_rate.setdefault(run.member.learning_rate, []).append(run)
-    rate = max(by_rate, key=lambda rate: fmean(run.validation for run in by_rate[rate]))
-    chosen = by_rate[rate]
+    good = {rate: [*filter(_finished, own)] for rate, own in by_rate.items()}
+    score = {rate: fmean(r.validation for r in own) if own else None for rate, own in good.items()}
+    rate = max(good, key=lambda rate: (len(good[rate]), score[rate] or 0.0))
+    chosen = good[rate]
     rows = []
     for gate, seed in enumerate(gates.seeds):
         scores = [run.gates[gate] for run in chosen]
@@ -250,8 +196,12 @@ def _rank(rank: int, runs: list[GatedRun], gates: Gates, task: Task) -> GatedRan
                 _deviation(rejected),
             )
         )
+    tried = tuple(
+        Rate(rank, each, score[each], len(own), len(by_rate[each]) - len(own), each == rate)
+        for each, own in good.items()
+    )
     accuracy = fmean(run.test for run in chosen)
-    return GatedRank(rank, chosen[0].trainable, rate, accuracy, tuple(rows))
+    return GatedRank(rank, chosen[0].trainable, rate, accuracy, tuple(rows), tried)
 
 
 def _scope(config: TaskConfig, setup: Setup, gates: Gates) -> dict[str, Any]:
@@ -263,17 +213,3 @@ def _scope(config: TaskConfig, setup: Setup, gates: Gates) -> dict[str, Any]:
 
 def _deviation(values: list[float]) -> float:
     return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-
-
-def _percent(value: float, deviation: float) -> str:
-    if value != value:
-        return "-"
-    return f"{100 * value:.1f}" + ("" if deviation != deviation else f" ± {100 * deviation:.1f}")
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and value != value else value

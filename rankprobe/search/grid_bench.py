@@ -9,10 +9,10 @@ from typing import Any
 
 from rankprobe.records import Run
 from rankprobe.search.bench import Bench, Tick
-from rankprobe.search.cohorts import Bytes, compose
+from rankprobe.search.cohorts import Bytes, cohort_bytes, compose
 from rankprobe.search.sharing import Placed
 from rankprobe.training import TrainingData
-from rankprobe.training.variants import structure
+from rankprobe.training.variants import copy_bytes, structure
 
 
 @dataclass(eq=False)
@@ -57,9 +57,22 @@ class GridBench:
                 bytes_of=bytes_of[first],
                 parameters=bench.parameters,
                 draws_masks=bench.draws_masks or bool(bench.task.context),
-                lane=lambda member: self.scaffolds[member.combination],
+                lane=self._lane,
+                copy=self.copies[first],
             )
         return found
+
+    def largest(self, members: Collection[Placed], *, bytes_of: Sequence[Bytes]) -> int:
+        """Memory of the largest cohort of members with adapters; arguments as `cohorts`."""
+        sizes = [0]
+        for cohort in self.cohorts(members, bytes_of=bytes_of):
+            first = self.structures[cohort[0].combination]
+            copy, own = self.copies[first], bytes_of[first]
+            sizes.append(cohort_bytes(cohort, bytes_of=own, lane=self._lane, copy=copy))
+        return max(sizes)
+
+    def _lane(self, member: Placed) -> int:
+        return self.scaffolds[member.combination]
 
     @cached_property
     def structures(self) -> list[int]:
@@ -75,6 +88,16 @@ class GridBench:
         """For every combination, the first one that has the same frozen weights."""
         keys = [(bench.protocol.scaffold, bench.protocol.use) for bench in self.benches]
         return [keys.index(key) for key in keys]
+
+    @cached_property
+    def copies(self) -> dict[int, int]:
+        """Bytes of one copy of the frozen weights, by structure; 0 where all share one."""
+        return {
+            first: copy_bytes(self.benches[first].backbone, self.benches[first].protocol)
+            if len({self.scaffolds[k] for k, own in enumerate(self.structures) if own == first}) > 1
+            else 0
+            for first in set(self.structures)
+        }
 
     def _prepare(self, bench: Bench) -> None:
         """Give a bench the tensors that another one of the same data has."""

@@ -22,6 +22,7 @@ from rankprobe.lowrank import (
     largest_useful_rank,
     trained_in_full,
 )
+from rankprobe.lowrank.families import redefined
 from rankprobe.records import Member
 from rankprobe.search.backbone import built_backbone, given_network
 from rankprobe.search.bench import Bench
@@ -268,6 +269,10 @@ def _identity(config: TaskConfig, task: Task) -> dict[str, Any]:
     """What decides a member's result. Lengths and rates are the member's own."""
     training = config.training.model_dump(exclude={"epochs", "learning_rate"})
     scaffold = config.scaffold.model_dump(mode="json", exclude_defaults=True)
+    frozen = scaffold_of(config)
+    drawn = frozen.init != "pretrained"
+    # Of a family that never changed nothing is said: all that was ever measured agrees on it.
+    version = redefined(frozen.family, frozen.spec_version) if drawn else None
     return {
         "protocol_version": PROTOCOL_VERSION,
         "data": task.hash,
@@ -277,6 +282,7 @@ def _identity(config: TaskConfig, task: Task) -> dict[str, Any]:
         "adapter": _said(config.adapter, residual=False),
         "training": training,
         **({"scaffold": scaffold} if scaffold else {}),
+        **({"scaffold_specification": version} if version else {}),
     }
 
 

@@ -136,12 +136,13 @@ class Store(Locked):
         if run.status != "finished":
             return run
         tensors = None
-        if (
-            self.folder is not None
-            and (file := weights_file(self.folder, self.key(member))).exists()
-        ):
-            tensors = read_tensors(file)
+        if self.folder is not None and self.has_tensors(member):
+            tensors = read_tensors(weights_file(self.folder, self.key(member)))
         return dataclasses.replace(run, predictions=self.predictions(member), tensors=tensors)
+
+    def has_tensors(self, member: Member) -> bool:
+        """Whether the trained tensors of a member are kept."""
+        return self.folder is not None and weights_file(self.folder, self.key(member)).exists()
 
     def forget_tensors(self, members: Iterable[Member]) -> None:
         """Remove the trained tensors of some members; what became of them stays recorded."""

@@ -109,13 +109,15 @@ class Together:
     def _copied(self, member: Placed, takers: Sequence[int]) -> bool:
         """Whether another combination has the same training, which is then copied."""
         own = member.member
-        for other in self.sharing.alike(own, member.combination):
-            if own in self.stores[other].runs:
-                run = self.stores[other].whole(own)
-                for index in takers:
-                    self.stores[index].record([run])
-                return True
-        return False
+        alike = (self.stores[index] for index in self.sharing.alike(own, member.combination))
+        there = [store for store in alike if own in store.runs]
+        if not there:
+            return False
+        # Those that chose another rate have forgotten its tensors.
+        run = max(there, key=lambda store: store.has_tensors(own)).whole(own)
+        for index in takers:
+            self.stores[index].record([run])
+        return True
 
     def _record(self, runs: Sequence[Run], takers: Mapping[Placed, Sequence[int]]) -> None:
         """Record the runs of a cohort with everyone who asked for them."""

@@ -6,14 +6,15 @@ one optimiser step on the mean loss of all (example, seed) pairs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from rankprobe.errors import TrainingError
 from rankprobe.lowrank import attach
 from rankprobe.lowrank.randomness import integer_seed
 from rankprobe.records import Member
@@ -24,6 +25,8 @@ from rankprobe.training.objectives import loss_gradient
 from rankprobe.training.protocol import TrainingProtocol
 from rankprobe.training.scaffolds import ScaffoldUse, Turns
 from rankprobe.training.trainees import Cohort
+
+_SPLITS: tuple[Literal["validation", "test"], ...] = ("validation", "test")
 
 
 @dataclass(frozen=True)
@@ -66,17 +69,20 @@ class GateScore:
 
 @dataclass(frozen=True)
 class GatedRun:
-    """One finished member.
+    """What became of one member.
 
     Attributes:
         member: The member.
-        validation: Share of right answers over the (example, seed) pairs that count.
+        status: ``finished``, or ``diverged``: its outputs were no longer finite.
+        validation: Share of right answers over the (example, seed) pairs that count; NaN where
+            it diverged.
         test: Likewise.
-        gates: The test split under each seed.
+        gates: The test split under each seed; nothing where it diverged.
         trainable: Trained parameters.
     """
 
     member: Member
+    status: Literal["finished", "diverged"]
     validation: float
     test: float
     gates: tuple[GateScore, ...]
@@ -93,6 +99,8 @@ def train_gated(
 ) -> tuple[GatedRun, ...]:
     """Train members of one repeat and one number of epochs together, and score them.
 
+    A member that diverges takes nothing from the others.
+
     Args:
         members: Members with adapters.
         backbone: The network, with the outputs of the gates.
@@ -100,41 +108,49 @@ def train_gated(
             ignored, and must not be among the training examples then.
         protocol: How to train; the seed of its scaffold is not looked at.
         gates: Which classes belong to which scaffold.
-
-    Raises:
-        TrainingError: Outputs were no longer finite.
     """
     device = [data.train_x.device] if data.train_x.device.type == "cuda" else []
     with torch.random.fork_rng(device):
         cohort = _cohort(members, backbone, data, protocol, gates)
-        batches = Batches(data, protocol, cohort.repeats)
+        batches, parts = Batches(data, protocol, cohort.repeats), Parts(cohort.module, gates)
         total = members[0].epochs * batches.per_epoch
         for step in range(total):
             x, y = batches.at(step)
-            _step(cohort, x, y, batches.mask_seed(step), gates)
-            cohort.update(
-                rate_factor(
-                    step,
-                    total,
-                    protocol.schedule,
-                    per_epoch=batches.per_epoch,
-                    decay=protocol.decay,
-                    warmup=protocol.warmup,
-                )
+            factor = rate_factor(
+                step,
+                total,
+                protocol.schedule,
+                per_epoch=batches.per_epoch,
+                decay=protocol.decay,
+                warmup=protocol.warmup,
             )
-        answers = {split: _answers(cohort, data, split, gates) for split in ("validation", "test")}
+            if _step(cohort, parts, x, y, batches.mask_seed(step)):
+                cohort.update(factor)
+        validation, test = (_answers(cohort, data, split, gates) for split in _SPLITS)
     return tuple(
-        GatedRun(
-            member,
-            _right(answers["validation"][:, index], data.validation_y, gates),
-            _right(answers["test"][:, index], data.test_y, gates),
-            tuple(
-                _gate_score(answers["test"][:, index], data.test_y, gates, gate)
-                for gate in range(len(gates.seeds))
-            ),
-            cohort.trainable[index],
-        )
+        _run(member, cohort.trainable[index], validation[index], test[index], data, gates)
         for index, member in enumerate(members)
+    )
+
+
+def _run(
+    member: Member,
+    trainable: int,
+    validation: Tensor | None,
+    test: Tensor | None,
+    data: TrainingData,
+    gates: Gates,
+) -> GatedRun:
+    """What became of a member that gave these answers, (seeds, n); ``None``: not finite."""
+    if validation is None or test is None:
+        return GatedRun(member, "diverged", math.nan, math.nan, (), trainable)
+    return GatedRun(
+        member,
+        "finished",
+        _right(validation, data.validation_y, gates),
+        _right(test, data.test_y, gates),
+        tuple(_gate_score(test, data.test_y, gates, gate) for gate in range(len(gates.seeds))),
+        trainable,
     )
 
 
@@ -162,37 +178,74 @@ def _cohort(
     return cohort
 
 
-def _step(cohort: Cohort, x: Tensor, y: Tensor, masks: int, gates: Gates) -> None:
-    """Gradients of the mean loss over all pairs of a batch that count."""
+class Parts:
+    """What of every training batch goes through each scaffold.
+
+    Normalisation over a batch has nothing to say about a single example. In a network that has
+    any, an example that is alone under its seed waits, and joins the next of that seed in a later
+    batch; one that still waits at the end of a training takes no part.
+
+    Args:
+        module: The network.
+        gates: Which classes belong to which scaffold.
+    """
+
+    def __init__(self, module: nn.Module, gates: Gates) -> None:
+        self.gates = gates
+        self._least = 2 if any(isinstance(each, _BatchNorm) for each in module.modules()) else 1
+        self._waiting: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def of(self, x: Tensor, y: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """Gate, inputs (part, ...) and targets (part,) of what goes through now.
+
+        Args:
+            x: (batch, ...).
+            y: Labels, (batch,).
+        """
+        for gate in range(len(self.gates.seeds)):
+            wanted = self.gates.targets(y, gate)
+            rows = (wanted >= 0).nonzero().squeeze(1)
+            inputs, targets = x.index_select(0, rows), wanted[rows]
+            if len(rows) and gate in self._waiting:
+                before = self._waiting.pop(gate)
+                inputs, targets = torch.cat([before[0], inputs]), torch.cat([before[1], targets])
+            if len(targets) >= self._least:
+                yield gate, inputs, targets
+            elif len(targets):
+                self._waiting[gate] = inputs, targets
+
+
+def _step(cohort: Cohort, parts: Parts, x: Tensor, y: Tensor, masks: int) -> bool:
+    """Gradients of the mean loss over all pairs of a batch that count; whether there are any."""
     outputs, targets = [], []
-    for gate in range(len(gates.seeds)):
-        wanted = gates.targets(y, gate)
-        rows = (wanted >= 0).nonzero().squeeze(1)
-        if len(rows):
-            cohort.begin(gate, 1)
-            seed = integer_seed(["part", masks, gate]) if gate else masks
-            outputs.append(cohort.outputs(x.index_select(0, rows), seed))
-            targets.append(wanted[rows])
+    for gate, inputs, wanted in parts.of(x, y):
+        cohort.begin(gate, 1)
+        seed = integer_seed(["part", masks, gate]) if gate else masks
+        outputs.append(cohort.outputs(inputs, seed))
+        targets.append(wanted)
+    if not outputs:
+        return False
     together = torch.cat(outputs, dim=1)
     together.backward(loss_gradient(together, torch.cat(targets)))  # type: ignore[no-untyped-call]
+    return True
 
 
 @torch.no_grad()
 def _answers(
     cohort: Cohort, data: TrainingData, split: Literal["validation", "test"], gates: Gates
-) -> Tensor:
-    """The class that is named, (seeds, members, n)."""
+) -> list[Tensor | None]:
+    """The class that each member names, (seeds, n); ``None`` where outputs are not finite."""
     x, _ = data.held_out(split)
-    answers = []
+    answers, finite = [], []
     for gate in range(len(gates.seeds)):
         cohort.begin(gate, 1)
         outputs = torch.cat(list(cohort.evaluate(x)), dim=1)
-        if not bool(outputs.isfinite().all()):
-            raise TrainingError(
-                "outputs were no longer finite; give a smaller `training.learning_rate`"
-            )
+        finite.append(outputs.isfinite().flatten(1).all(dim=1))
         answers.append(outputs.argmax(dim=2))
-    return torch.stack(answers)
+    good = torch.stack(finite).all(dim=0).tolist()
+    return [
+        own if fine else None for own, fine in zip(torch.stack(answers, dim=1), good, strict=True)
+    ]
 
 
 def _right(answers: Tensor, y: Tensor, gates: Gates) -> float:

@@ -5,6 +5,7 @@ What may differ are frozen weights, the scaling of B A, how B starts, and whethe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ from rankprobe.training.scaffolds import remove
 
 LARGEST_IN_LANES = 4_000_000
 """Weights of a network of which a cohort may hold several frozen copies."""
+
+_BYTES = 4  # of a frozen weight; one held as codes takes less, but is dense where it is used
 
 if TYPE_CHECKING:
     from torch import device as Device
@@ -102,6 +105,12 @@ def structure(backbone: nn.Module, protocol: TrainingProtocol) -> TrainingProtoc
         return plain  # one scaffold for all of them
     scaffold = replace(protocol.scaffold, seed=0, family="normal", scale=None)
     return replace(plain, scaffold=scaffold, use=replace(protocol.use, frozen="seeded"))
+
+
+def copy_bytes(backbone: nn.Module, protocol: TrainingProtocol) -> int:
+    """Bytes of the frozen weights of one scaffold, of which a cohort of several holds one each."""
+    layers = adapted_layers(attach(backbone, rank=1, adapter=protocol.adapter)).values()
+    return sum(_BYTES * math.prod(layer.shape) for layer in layers)
 
 
 def _takes_lanes(backbone: nn.Module, protocol: TrainingProtocol) -> bool:

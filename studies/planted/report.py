@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +12,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-from pydantic import TypeAdapter, ValidationError
 from rich.table import Table
 
 from rankprobe.calibration.linear import PlantedTask
-from rankprobe.errors import ArtifactError
 from rankprobe.reporting.style import BLUE, GREY, INK, VERMILLION, styled
 from rankprobe.reporting.wording import duration, percent
+from studies import committed
 from studies.markdown import machine_words, not_measured, table
 
 RESULTS = Path("planted/results/results.json")
@@ -112,7 +109,7 @@ class Outcomes:
 
     def to_json(self) -> str:
         """All of it as JSON text."""
-        return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
+        return committed.to_json(self)
 
 
 def load(root: Path) -> Outcomes | None:
@@ -121,16 +118,7 @@ def load(root: Path) -> Outcomes | None:
     Raises:
         ArtifactError: They cannot be read.
     """
-    file = root / RESULTS
-    if not file.is_file():
-        return None
-    try:
-        return TypeAdapter(Outcomes).validate_json(file.read_bytes())
-    except ValidationError as error:
-        raise ArtifactError(
-            f"{file}: damaged, or of another version, measure it again with `{_COMMAND}`: "
-            f"{error.errors()[0]['msg']}"
-        ) from None
+    return committed.load(Outcomes, root / RESULTS, command=_COMMAND)
 
 
 def sentence(root: Path) -> str:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
-from rankprobe.errors import ArtifactError
+from studies import committed
 from studies.markdown import not_measured, table
 
 RESULTS = Path("speed/results/speed.json")
@@ -62,7 +58,7 @@ class Speed:
 
     def to_json(self) -> str:
         """All of it as JSON text."""
-        return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
+        return committed.to_json(self)
 
 
 def load(root: Path) -> Speed | None:
@@ -71,16 +67,7 @@ def load(root: Path) -> Speed | None:
     Raises:
         ArtifactError: They cannot be read.
     """
-    file = root / RESULTS
-    if not file.is_file():
-        return None
-    try:
-        return TypeAdapter(Speed).validate_json(file.read_bytes())
-    except ValidationError as error:
-        raise ArtifactError(
-            f"{file}: damaged, or of another version, measure it again with `{_COMMAND}`: "
-            f"{error.errors()[0]['msg']}"
-        ) from None
+    return committed.load(Speed, root / RESULTS, command=_COMMAND)
 
 
 def sentence(root: Path) -> str:

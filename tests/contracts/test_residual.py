@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -10,8 +9,9 @@ from torch import nn
 from rankprobe.backbones.mlp import mlp
 from rankprobe.lowrank import Adapter, adapted_layers, attach, count_trainable, layers
 from rankprobe.records import Member
+from tests.contracts.against_solo import assert_equals_solo
 from tests.lowrank.layered import CASES, Case
-from tests.training.reference import protocol, solo, toy_task, train_together
+from tests.training.reference import protocol
 
 EPOCHS = 3
 MIXED = (Member(1, 0.03, 0, EPOCHS), Member(30, 0.01, 0, EPOCHS), Member(2, 0.003, 0, EPOCHS))
@@ -32,25 +32,13 @@ def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.usefixtures("form")
 @pytest.mark.parametrize("adapter", [*ADAPTERS.values(), Adapter(residual=True, layer_norm=True)])
 def test_linear_layers_in_a_cohort(adapter: Adapter) -> None:
-    assert_equals_solo(SQUARE, adapter)
+    assert_equals_solo(SQUARE, MIXED, protocol(adapter=adapter))
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS.values(), ids=ADAPTERS)
 @pytest.mark.parametrize("name", ["pictures", "view", "tied"])
 def test_convolutions_and_others_in_a_cohort(name: str, adapter: Adapter) -> None:
-    assert_equals_solo(CASES[name], adapter)
-
-
-def assert_equals_solo(case: Case, adapter: Adapter) -> None:
-    task, backbone = toy_task(shape=case.shape, outputs=case.outputs), case.make()
-    settings = protocol(adapter=adapter)
-    for run in train_together(MIXED, backbone, settings, task=task):
-        assert run.status == "finished", run.reason
-        assert run.predictions is not None
-        alone = solo(run.member, backbone, settings, task=task)
-        scale = np.abs(alone.outputs).max()
-        np.testing.assert_allclose(run.predictions, alone.outputs, rtol=1e-9, atol=1e-9 * scale)
-        np.testing.assert_allclose(run.history, alone.history, rtol=1e-9)
+    assert_equals_solo(CASES[name], MIXED, protocol(adapter=adapter))
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,11 @@ from rankprobe.lowrank import Adapter, Scaffold, adapted_layers, frozen, layers
 from rankprobe.lowrank.randomness import permutation
 from rankprobe.records import Member
 from rankprobe.training import TrainingData, TrainingProtocol
-from rankprobe.training.build import build_cohort
 from rankprobe.training.loop import fit
 from rankprobe.training.scaffolds import ScaffoldUse, resampled
-from rankprobe.training.trainees import Cohort
+from tests.contracts.against_solo import assert_equals_solo, built
 from tests.lowrank.layered import CASES, Case
-from tests.training.reference import protocol, raw_score, solo, toy_task, train_together
+from tests.training.reference import protocol, raw_score, toy_task, train_together
 
 EPOCHS = 3  # 15 steps
 MIXED = (Member(1, 0.03, 0, EPOCHS), Member(30, 0.01, 0, EPOCHS), Member(2, 0.003, 0, EPOCHS))
@@ -44,22 +43,6 @@ def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
 def settings_of(name: str, adapter: Adapter | None = None) -> TrainingProtocol:
     usual = Adapter(b_init="kaiming" if name == "zero" else "zeros")
     return protocol(use=USES[name], adapter=adapter or usual)
-
-
-def built(case: Case, members: tuple[Member, ...], settings: TrainingProtocol) -> Cohort:
-    data = TrainingData.of(toy_task(shape=case.shape, outputs=case.outputs), dtype=torch.double)
-    return build_cohort(case.make(), members, settings, data.train_x[:2])
-
-
-def assert_equals_solo(case: Case, members: tuple[Member, ...], settings: TrainingProtocol) -> None:
-    task, backbone = toy_task(settings.objective, case.shape, case.outputs), case.make()
-    for run in train_together(members, backbone, settings, task=task):
-        assert run.status == "finished", run.reason
-        assert run.predictions is not None
-        alone = solo(run.member, backbone, settings, task=task)
-        scale = np.abs(alone.outputs).max()
-        np.testing.assert_allclose(run.predictions, alone.outputs, rtol=1e-9, atol=1e-9 * scale)
-        np.testing.assert_allclose(run.history, alone.history, rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", USES)

@@ -9,6 +9,7 @@ from rankprobe.search.cohorts import (
     LARGEST_MIXED,
     LARGEST_SMALL_COHORT,
     SMALL_NETWORK,
+    cohort_bytes,
     compose,
 )
 from rankprobe.search.sharing import Placed
@@ -156,6 +157,28 @@ class TestLanes:
         for cohort in cohorts:
             rates = [member.learning_rate for member in cohort]
             assert rates == sorted(rates)
+
+    def test_every_lane_takes_memory_for_its_weights(self) -> None:
+        def sizes(copy: int) -> list[list[int]]:
+            own = {"bytes_of": lambda _: 1 << 28, "parameters": 50_000}  # 8 members fit
+            return self.sizes(4, copy=copy, **own)
+
+        assert sizes(0) == [[2, 2, 2, 2]] * 2
+        assert sizes(1 << 28) == [[1, 1, 1, 1]] * 4  # and three copies fit beside 5 members
+        assert sizes(1 << 40) == [[1]] * 16
+
+    def test_weights_that_all_share_and_full_training_take_no_copies(self) -> None:
+        assert [len(c) for c in split(self.members(4), lane=lambda _: 3, copy=1 << 40)] == [16]
+        full = [Placed(None, 0.1, k, 20, combination=k) for k in range(4)]
+        lane: Any = lambda member: member.combination  # noqa: E731
+        own = {"lane": lane, "copy": 1 << 40, "parameters": 10, "draws_masks": False}
+        assert [len(cohort) for cohort in split(full, **own)] == [4]
+
+    def test_the_memory_of_a_cohort(self) -> None:
+        cohort = self.members(2, lanes=3)
+        lane: Any = lambda member: member.combination  # noqa: E731
+        assert cohort_bytes(cohort, bytes_of=lambda rank: 10 * (rank or 0)) == 6 * 20
+        assert cohort_bytes(cohort, bytes_of=lambda _: 20, lane=lane, copy=7) == 6 * 20 + 2 * 7
 
     def test_the_result_does_not_depend_on_the_order_of_members(self) -> None:
         members = self.members(5)

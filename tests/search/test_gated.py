@@ -17,12 +17,12 @@ from torch.nn import functional as F
 import rankprobe
 from rankprobe.backbones.mlp import mlp
 from rankprobe.data.task import Task
-from rankprobe.errors import ConfigError
+from rankprobe.errors import ConfigError, TrainingError
 from rankprobe.lowrank import Scaffold, attach, initial_state
 from rankprobe.lowrank.randomness import integer_seed, permutation
 from rankprobe.records import Member
 from rankprobe.training import TrainingData, TrainingProtocol
-from rankprobe.training.gated import GatedRun, Gates, train_gated
+from rankprobe.training.gated import GatedRun, Gates, GateScore, Parts, train_gated
 from tests.training.reference import protocol, toy_task
 
 EPOCHS = 3
@@ -168,6 +168,62 @@ def test_weights_that_could_be_held_as_codes_are_the_same_ones() -> None:
     ]
 
 
+def test_a_diverged_member_is_told_and_takes_nothing_from_others() -> None:
+    good = [Member(1, 0.03, 1, EPOCHS), Member(3, 0.1, 1, EPOCHS)]
+    lost = Member(2, 1e200, 1, EPOCHS)
+    first, diverged, last = trained([good[0], lost, good[1]], IGNORED)
+    assert [run.status for run in (first, diverged, last)] == ["finished", "diverged", "finished"]
+    assert (diverged.member, diverged.gates) == (lost, ())
+    assert np.isnan([diverged.validation, diverged.test]).all()
+    alone = trained(good, IGNORED)
+    assert [(run.test, run.gates[0].own) for run in (first, last)] == [
+        (run.test, run.gates[0].own) for run in alone
+    ]
+
+
+class TestAlone:
+    """An example that no other of its seed is beside in a batch."""
+
+    def normed(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
+
+    def parts(self, module: nn.Module, batches: list[list[int]]) -> list[list[tuple[int, Any]]]:
+        """Gates, and the numbers of the examples that go through them, of labels batch by batch."""
+        parts, number, found = Parts(module, IGNORED), 0, []
+        for labels in batches:
+            x = torch.arange(number, number + len(labels))
+            number += len(labels)
+            found.append(
+                [(gate, inputs.tolist()) for gate, inputs, _ in parts.of(x, torch.tensor(labels))]
+            )
+        return found
+
+    def test_it_waits_where_the_network_normalises_over_a_batch(self) -> None:
+        batches = [[0, 1, 2], [1], [0, 0, 1], [0]]
+        assert self.parts(self.normed(), batches) == [
+            [(1, [1, 2])],
+            [],
+            [(0, [0, 4, 5]), (1, [3, 6])],
+            [],
+        ]
+
+    def test_it_does_not_wait_elsewhere(self) -> None:
+        batches = [[0, 1, 2], [1]]
+        assert self.parts(network(3), batches) == [[(0, [0]), (1, [1, 2])], [(1, [3])]]
+
+    @pytest.mark.parametrize("size", [1, 2, 3])
+    def test_such_a_network_trains(self, size: int) -> None:
+        members = [Member(1, 0.03, 0, EPOCHS), Member(2, 0.03, 0, EPOCHS)]
+        runs = train_gated(
+            members,
+            backbone=self.normed(),
+            data=TrainingData.of(toy_task()),
+            protocol=protocol(batch_size=size),
+            gates=IGNORED,
+        )
+        assert [run.status for run in runs] == ["finished"] * 2
+
+
 def task_of_clusters(tmp_path: Path) -> Path:
     """Six clusters of points in eight dimensions, and a file that names their seeds."""
     rng = np.random.default_rng(0)
@@ -216,6 +272,34 @@ class TestFromAFile:
             f"SeedGated('dataset', seeds 1, 2, 3; accuracy by rank 2: {accuracy})"
         )
 
+    def test_a_rate_that_diverges_is_recorded_and_not_chosen(self, tmp_path: Path) -> None:
+        rates = {"adapter": [0.05, 1e30], "baseline": 0.01}
+        result = rankprobe.seed_gated(
+            task_of_clusters(tmp_path), training={"epochs": 2, "learning_rate": rates}
+        )
+        (four,) = result.ranks
+        assert (four.learning_rate, four.diverged) == (0.05, 2)
+        assert [(r.learning_rate, r.repeats, r.failed, r.chosen) for r in four.rates] == [
+            (0.05, 2, 0, True),
+            (1e30, 0, 2, False),
+        ]
+        assert result.words().endswith("\nrank 4: 2 of 4 trainings diverged and are left out")
+        plain = json.loads(json.dumps(result.to_json(), allow_nan=False))
+        assert plain["ranks"][0]["rates"][1]["validation"] is None
+
+    def test_where_every_rate_diverges_there_is_one_message(self, tmp_path: Path) -> None:
+        rates = {"adapter": [1e29, 1e30], "baseline": 0.01}
+        message = (
+            r"^repeat 0 diverged at every learning rate tried \(1e\+29, 1e\+30\) at rank 2, 4; "
+            r"check the scale of the inputs, or set a smaller `training.learning_rate`$"
+        )
+        with pytest.raises(TrainingError, match=message):
+            rankprobe.seed_gated(
+                task_of_clusters(tmp_path),
+                training={"epochs": 2, "learning_rate": rates},
+                search={"ranks": [2, 4]},
+            )
+
     @pytest.mark.parametrize(
         ("settings", "message"),
         [
@@ -234,6 +318,24 @@ class TestFromAFile:
     def test_a_measurement_refuses_the_same_file(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=r"there is no minimal rank\n.*rankprobe\.seed_gated"):
             rankprobe.measure(str(task_of_clusters(tmp_path)), out=tmp_path / "runs")
+
+
+def test_a_rate_with_more_finished_repeats_is_chosen_before_a_better_one() -> None:
+    from rankprobe.search.gated import _rank
+
+    def run(rate: float, repeat: int, validation: float) -> GatedRun:
+        member = Member(4, rate, repeat, EPOCHS)
+        if np.isnan(validation):
+            return GatedRun(member, "diverged", np.nan, np.nan, (), 7)
+        scores = (GateScore(validation, 0.0, np.nan),) * 2
+        return GatedRun(member, "finished", validation, validation, scores, 7)
+
+    runs = [run(0.1, 0, 0.9), run(0.1, 1, np.nan), run(0.2, 0, 0.6), run(0.2, 1, 0.8)]
+    rank = _rank(4, runs, IGNORED, replace(toy_task(), classes=("a", "b", "c")))
+    assert (rank.learning_rate, rank.diverged) == (0.2, 1)
+    assert rank.accuracy == pytest.approx(0.7)
+    assert [rate.validation for rate in rank.rates] == pytest.approx([0.9, 0.7])
+    assert [rate.repeats for rate in rank.rates] == [1, 2]
 
 
 def test_examples_of_no_seed_are_left_out_of_the_task() -> None:

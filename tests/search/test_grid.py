@@ -19,9 +19,12 @@ from rankprobe.records import Member, Result, Run
 from rankprobe.records.grid import Grid
 from rankprobe.search import grid, measure
 from rankprobe.search.bench import Bench
+from rankprobe.search.check_grid import check_grid
 from rankprobe.search.grid import prepare_grid
-from rankprobe.search.sharing import Sharing
+from rankprobe.search.grid_bench import GridBench
+from rankprobe.search.sharing import Sharing, placed
 from rankprobe.search.store import Store
+from rankprobe.search.trained import trained_members
 from rankprobe.search.turns import Turns
 
 PLANTED = plant_linear(PlantedTask(k=2, d=6, m=5, n=300, seed=1))
@@ -144,6 +147,23 @@ def test_what_can_be_shared(vary: Any, baselines: list[int], heads: list[int]) -
     assert (sharing.baselines, sharing.heads) == (baselines, heads)
 
 
+def test_memory_counts_the_frozen_weights_of_every_combination() -> None:
+    config = any_config_from_settings({"vary": {"backbone.seed": [1, 2, 3, 4]}, **QUICK})
+    assert isinstance(config, VariedConfig)
+    task = task_from_arrays(PLANTED.x, PLANTED.y, config=config.first)
+    tasks = dict.fromkeys(config.configs, task)
+    setups = prepare_grid(config, tasks, device="cpu")
+    bench = GridBench(tuple(setup.bench for setup in setups))
+    members = [placed(Member(3, 0.1, 0, 2), index) for index in range(4)]
+    copy, own = 4 * 8 * 6, setups[0].bytes_of(3)
+    largest = bench.largest(members, bytes_of=[setup.bytes_of for setup in setups])
+    assert largest == 4 * own + 3 * copy
+    checked = check_grid(config, tasks, device="cpu")
+    data = 2 * 4 * PLANTED.x.size
+    # Of each scaffold two ranks at two rates; repeats are apart.
+    assert checked.bytes == data + 4 * 2 * 2 * own + 3 * copy
+
+
 class Interrupting:
     """Presses Ctrl-C after so many cohorts."""
 
@@ -210,6 +230,23 @@ def test_a_grid_with_more_values_takes_what_is_there(tmp_path: Path, trained: li
     assert {m.rank for m in trained} == {0, 1, 3}  # full training is copied
     assert set(Counter(trained).values()) == {1}
     assert_same(grid.results["uniform"], alone({"backbone.weights": "uniform"}))
+
+
+def test_a_copy_has_its_trained_tensors(tmp_path: Path, trained: list[Member]) -> None:
+    """Also where the first combination that has the training chose another rate."""
+    both = {"adapter": [0.1, 0.01], "baseline": [0.1, 0.01]}
+    options: dict[str, Any] = {
+        "training": {"epochs": 2, "batch_size": 128},
+        "search": {"ranks": [1], "repeats": 1},
+        "out": tmp_path,
+    }
+    measured({"training.learning_rate": [both, 0.1, 0.01]}, **options)
+    trained.clear()
+    later = [{"adapter": 0.03, "baseline": rate} for rate in (0.1, 0.01)]
+    grid = measured({"training.learning_rate": [both, 0.1, 0.01, *later]}, **options)
+    assert {member.rank for member in trained} == {0, 1}  # full training is copied
+    for name in grid.results:
+        assert [m.rank for m in trained_members(tmp_path / name)] == [None, 0, 1], name
 
 
 def test_workers_train_the_same(tmp_path: Path) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from torch import Tensor, nn
 
 import rankprobe
-from rankprobe.errors import ConfigError
+from rankprobe.errors import ConfigError, StoreError
+from rankprobe.lowrank import families
+from rankprobe.lowrank.families import SPEC_VERSION
+from rankprobe.search import setup
 from rankprobe.search.measure import bytes_needed
 from rankprobe.search.scope import learning_rate_words
 from tests.training.toys import toy
@@ -59,6 +64,53 @@ def test_a_text_s_vocabulary_needs_no_room() -> None:
 )
 def test_the_scope_says_how_rates_were_chosen(given: object, words: str) -> None:
     assert learning_rate_words(given) == words
+
+
+class TestSpecification:
+    """A run folder agrees with what goes on in it on the weights, not on the version's number."""
+
+    def measured(self, folder: Path, family: str) -> None:
+        rankprobe.measure(
+            np.eye(60, 4),
+            np.arange(60) % 2,
+            out=folder,
+            backbone={"hidden": [4], "weights": family},
+            training={"epochs": 1, "learning_rate": 0.01},
+            search={"ranks": [1], "repeats": 1},
+        )
+
+    @pytest.fixture
+    def next_version(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+        """Has the next version of the specification change the family beta."""
+
+        def change() -> None:
+            version = SPEC_VERSION + 1
+            changed = replace(families.FAMILIES["beta"], since=version)
+            monkeypatch.setattr(families, "SPEC_VERSION", version)
+            monkeypatch.setattr(families, "DEFINITIONS", (*families.DEFINITIONS, changed))
+            before = setup.scaffold_of
+            monkeypatch.setattr(
+                setup, "scaffold_of", lambda config: replace(before(config), spec_version=version)
+            )
+
+        return change
+
+    def test_a_family_that_changed_is_another_measurement(
+        self, tmp_path: Path, next_version: Callable[[], None]
+    ) -> None:
+        self.measured(tmp_path, "beta")
+        next_version()
+        message = r"holds a measurement of something else: scaffold_specification changed; write"
+        with pytest.raises(StoreError, match=message):
+            self.measured(tmp_path, "beta")
+
+    @pytest.mark.parametrize("family", ["normal", "laplace"])
+    def test_a_family_that_did_not_goes_on(
+        self, tmp_path: Path, next_version: Callable[[], None], family: str
+    ) -> None:
+        self.measured(tmp_path, family)
+        next_version()
+        self.measured(tmp_path, family)
 
 
 class Words(nn.Module):

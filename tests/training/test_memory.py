@@ -12,10 +12,14 @@ from torch import Tensor, nn
 from rankprobe.backbones import build
 from rankprobe.backbones.mlp import mlp
 from rankprobe.errors import TrainingError
+from rankprobe.lowrank import Scaffold, adapted_layers
+from rankprobe.lowrank.lanes import dense
 from rankprobe.records import Member
 from rankprobe.training import protocol as protocol_module
+from rankprobe.training.build import build_cohort
 from rankprobe.training.memory import activation_bytes, out_of_memory, values_per_example
 from rankprobe.training.trainees import Cohort
+from rankprobe.training.variants import copy_bytes
 from tests.training.reference import protocol, train_together
 from tests.training.toys import inputs_of, toy
 
@@ -45,6 +49,17 @@ def test_largest_tensor_of_an_example() -> None:
     assert values_per_example(net, torch.randn(3, 1, 4, 4)) == 96
     assert values_per_example(nn.Linear(9, 2), torch.randn(2, 9)) == 9
     assert values_per_example(nn.Linear(9, 2), torch.randn(1, 9)) == 9
+
+
+def test_a_copy_of_the_frozen_weights_is_what_a_mixed_cohort_holds_of_each() -> None:
+    net = nn.Sequential(nn.Conv2d(1, 3, 3), nn.Flatten(), nn.Linear(12, 90), nn.Linear(90, 2))
+    protocols = [protocol(scaffold=Scaffold(seed=seed)) for seed in (1, 2, 3)]
+    members = [Member(rank, 0.01, 0, 2) for rank in (1, 2, 4)]
+    cohort = build_cohort(net, members, protocols[0], torch.randn(2, 1, 4, 4), protocols=protocols)
+    lanes = [layer.lanes for layer in adapted_layers(cohort.module).values()]
+    held = [dense(weight) for each in lanes if each is not None for weight in each.weights]
+    assert len(held) == 3 * 2
+    assert sum(weight.nbytes for weight in held) == 3 * copy_bytes(net, protocols[0])
 
 
 class Whole(nn.Module):
