@@ -8,7 +8,7 @@ asks for the same members again and finds them there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,53 +25,12 @@ from rankprobe.search.learning_rate import (
     tuning_repeats,
 )
 from rankprobe.search.narrow import narrow
-from rankprobe.search.rates import ANY_RATE, Rates
 from rankprobe.search.refine import beside, between, first_rungs, next_rungs
 from rankprobe.search.sequential import Step
+from rankprobe.search.settings import Search
 from rankprobe.statistics.evidence import Candidate, Evidence, RankEvidence
 from rankprobe.statistics.metrics import METRICS
 from rankprobe.statistics.minimal_rank import bracket, find_minimal_rank
-
-
-@dataclass(frozen=True)
-class Search:
-    """What to look for.
-
-    Attributes:
-        repeats: Repeats of every rank.
-        target: Share of full training's gain over the floor.
-        floor: ``auto``, ``none``, ``chance`` or ``head``.
-        epsilon: When given, a rank must come within it of full training instead.
-        ranks: Ranks to measure, exactly these; ``None``: the ladder and what follows.
-        refine: Measure between the rungs.
-        epochs: Length of every training; ``None``: found by the baseline.
-        rates: Learning rates of every rank and of the baseline.
-        largest: Largest useful rank.
-        with_head: Whether rank 0 trains anything.
-        scaffolds: Scaffold seeds that the repeats take turns with.
-        precision: Wished width of the interval, in ranks; ``None``: as it comes.
-        budget: Trainings in all past which nothing is added for precision; ``None``: three
-            times those of the ordinary measurement.
-    """
-
-    repeats: int
-    target: float
-    floor: str
-    ranks: tuple[int, ...] | None
-    refine: bool
-    epochs: int | None
-    largest: int
-    with_head: bool
-    scaffolds: int = 1
-    epsilon: float | None = None
-    precision: int | None = None
-    budget: int | None = None
-    rates: Rates = ANY_RATE
-
-    @property
-    def question(self) -> dict[str, Any]:
-        """What is asked of the evidence, as `find_minimal_rank` takes it."""
-        return {"target": self.target, "epsilon": self.epsilon, "floor": self.floor}
 
 
 class Driver:

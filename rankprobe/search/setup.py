@@ -26,8 +26,7 @@ from rankprobe.lowrank.families import redefined
 from rankprobe.records import Member
 from rankprobe.search.backbone import built_backbone, given_network
 from rankprobe.search.bench import Bench
-from rankprobe.search.driver import Search
-from rankprobe.search.rates import Rates
+from rankprobe.search.settings import Search, search_of
 from rankprobe.training import TrainingProtocol
 from rankprobe.training.build import build_cohort
 from rankprobe.training.memory import activation_bytes, out_of_memory
@@ -120,7 +119,7 @@ def prepare(config: TaskConfig, task: Task, *, device: str = "auto") -> Setup:
     beside = attach(backbone, rank=0, adapter=adapter)
     in_full = {name: beside.get_parameter(name).numel() for name in trained_in_full(beside)}
     with_head = count_trainable(beside) > 0
-    search = _search(config, largest, with_head=with_head)
+    search = search_of(config, largest, with_head=with_head)
     network = given_network(config, backbone)
     identity = _identity(config, task) | ({"network": network["hash"]} if network else {})
     if in_full:  # rank 0 was the head alone before
@@ -206,63 +205,6 @@ def scaffold_of(config: TaskConfig) -> Scaffold:
         init=getattr(config.backbone, "init", "scaffold"),
         random=getattr(config.backbone, "random", ()),
     )
-
-
-def _search(config: TaskConfig, largest: int, *, with_head: bool) -> Search:
-    search, training = config.search, config.training
-    ranks = None if search.ranks == "auto" else search.ranks
-    useless = [rank for rank in ranks or () if rank > largest]
-    if useless:
-        raise ConfigError(
-            Problem(
-                f"rank {', '.join(map(str, useless))} is above {largest}, the largest useful rank "
-                "of this network: its widest adapted layer has no more",
-                config.where("search", "ranks"),
-                f"list ranks from 1 to {largest}",
-            )
-        )
-    rate = training.learning_rate
-    if rate == "tuned":
-        rates = Rates()
-    elif isinstance(rate, float):
-        rates = Rates((rate,), (rate,))
-    else:
-        rates = Rates(*(_candidates(value) for value in (rate.adapter, rate.baseline)))
-    if search.scaffolds > 1 and getattr(config.backbone, "init", "scaffold") == "pretrained":
-        raise ConfigError(
-            Problem(
-                "`scaffolds` takes turns with seeds of random weights; pretrained ones have none",
-                config.where("search", "scaffolds"),
-                "remove it, or write `backbone: {init: scaffold}`",
-            )
-        )
-    if search.floor == "head" and not with_head:
-        raise ConfigError(
-            Problem(
-                "`floor: head` needs something that trains at rank 0, and here nothing does",
-                config.where("search", "floor"),
-                "write `adapter: {head: trained}` or `{beta: trained}`, or `floor: chance`",
-            )
-        )
-    return Search(
-        repeats=search.repeats,
-        target=search.target,
-        floor=search.floor,
-        ranks=ranks,
-        refine=search.refine,
-        epochs=None if training.epochs == "auto" else training.epochs,
-        rates=rates,
-        largest=largest,
-        with_head=with_head,
-        epsilon=search.epsilon,
-        scaffolds=search.scaffolds,
-        precision=search.precision,
-        budget=search.budget,
-    )
-
-
-def _candidates(rate: float | tuple[float, ...]) -> tuple[float, ...]:
-    return tuple(sorted(set(rate))) if isinstance(rate, tuple) else (rate,)
 
 
 def _identity(config: TaskConfig, task: Task) -> dict[str, Any]:

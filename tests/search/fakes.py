@@ -13,9 +13,9 @@ from rankprobe.data.task import Split, Task
 from rankprobe.lowrank.randomness import integer_seed
 from rankprobe.records import Member, Run
 from rankprobe.search.bench import Bench, Tick
-from rankprobe.search.driver import Search
 from rankprobe.search.laboratory import Laboratory
 from rankprobe.search.measure import Silent
+from rankprobe.search.settings import Search
 from rankprobe.search.store import Store
 from rankprobe.training import TrainingProtocol
 
