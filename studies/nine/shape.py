@@ -73,7 +73,7 @@ def _over_chance(result: Result, recovery: Interval) -> Interval:
 def reading(spots: Sequence[Spot]) -> str:
     """The shape in words, then the figures that it was read from."""
     if len(spots) < 2:
-        return "too few ranks for a shape"
+        return "has too few ranks for a shape"
     steps = list(pairwise(spots))
     falls = [after for before, after in steps if after.high < before.low]
     gains = [_gain(before, after) for before, after in steps]

@@ -249,7 +249,7 @@ def test_recovery_over_another_floor_is_moved_to_chance() -> None:
 def test_a_shape_is_told_in_words(shares: tuple[float, ...], words: str) -> None:
     spots = [Spot(2**i, share, share - 0.01, share + 0.01) for i, share in enumerate(shares)]
     assert reading(spots).startswith(words)
-    assert reading(spots[:1]) == "too few ranks for a shape"
+    assert reading(spots[:1]) == "has too few ranks for a shape"
 
 
 def test_gains_are_counted_a_doubling() -> None:
