@@ -133,8 +133,8 @@ def _examples(plan: Plan) -> str:
     if plan.examples is None:
         return (
             "More test examples alone would not do either: what is left is the choice of the "
-            "learning rate, which a larger validation split makes surer, or a recovery too near "
-            "the target."
+            "learning rate, which fewer rates or more validation examples may make surer, or a "
+            "recovery too near the target."
         )
     repeats, count = plan.examples
     return f"With {repeats} repeats about {count:,} test examples would be needed."

@@ -12,7 +12,15 @@ _SOURCES = {
     "test_set": ("test set", "more test examples narrow it most"),
     "repeats": ("repeats", "more repeats narrow it most"),
     "scaffolds": ("scaffold seeds", "more scaffold seeds narrow it most"),
-    "learning_rate": ("learning rate", "a larger validation split narrows it most"),
+    # What chooses is the mean of two repeats: more validation examples help where those, and not
+    # the trainings, are what differs.
+    "learning_rate": (
+        "learning rate",
+        (
+            "rates are too close to call on the two repeats that choose; fewer rates, or more "
+            "validation examples, may settle it"
+        ),
+    ),
 }
 _STOPPED = {
     "precise": "stopped because the interval was narrow enough",

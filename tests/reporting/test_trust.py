@@ -66,7 +66,10 @@ def test_the_noise_by_source_and_what_narrows_it() -> None:
     [
         ({"repeats": 1.0}, "100 % repeats; more repeats narrow it most"),
         ({"scaffolds": 3.0, "repeats": 1.0}, "75 % scaffold seeds, 25 % repeats; more scaffold"),
-        ({"learning_rate": 1.0, "test_set": 0.001}, "100 % learning rate, under 1 % test set; a"),
+        (
+            {"learning_rate": 1.0, "test_set": 0.001},
+            "100 % learning rate, under 1 % test set; rates",
+        ),
         ({"moon": 1.0}, "100 % moon"),
         ({"repeats": math.nan, "test_set": 0.0}, ""),
     ],
