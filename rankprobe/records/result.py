@@ -57,7 +57,8 @@ class Result:
         sensitivity: The answer under changed settings.
         methods: A paragraph for the methods section of a paper.
         lora: Where given weights were kept frozen: ``config``, Python text that makes a
-            ``peft.LoraConfig`` of the minimal rank, and ``notes`` on what differs from it.
+            ``peft.LoraConfig`` of the minimal rank, and ``notes`` on what differs from it, or
+            on why there is none.
         folder: The run folder it was written to or read from.
         evidence: The `rankprobe.statistics.evidence.Evidence` that it was read from, in the
             process that measured it; not part of the JSON.

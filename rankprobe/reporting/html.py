@@ -168,10 +168,12 @@ def _section(result: Result, curve_png: bytes, rates_png: bytes, learned: str) -
 
 def _lora(result: Result) -> str:
     """The configuration for fine-tuning, as text to copy, and what differs."""
-    if not (config := lora_lines(result)):
+    if not result.lora:
         return ""
     notes = [clean(note) for note in result.lora.get("notes", ())]
-    return f"<h2>For fine-tuning</h2><pre>{escape(_joined(config))}</pre>{_notes(notes)}"
+    config = _joined(lora_lines(result))
+    given = f"<pre>{escape(config)}</pre>" if config else ""
+    return f"<h2>For fine-tuning</h2>{given}{_notes(notes)}"
 
 
 def _joined(parts: Iterable[str]) -> str:

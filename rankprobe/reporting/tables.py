@@ -159,10 +159,10 @@ def _recovered(result: Result, score: float) -> float:
 
 def _lora(result: Result) -> list[RenderableType]:
     """The configuration for fine-tuning, as text to copy, and what differs."""
-    if not (config := lora_lines(result)):
+    if not result.lora:
         return []
     notes = [Text(f"Note: {clean(note)}") for note in result.lora.get("notes", ())]
-    return [Text(), Text("for fine-tuning", style="dim"), *map(Text, config), *notes]
+    return [Text(), Text("for fine-tuning", style="dim"), *map(Text, lora_lines(result)), *notes]
 
 
 def _share(share: float | None) -> str:

@@ -78,7 +78,8 @@ def figure_words(result: Result) -> tuple[str, str]:
     minimal, reaches = result.minimal_rank, reach_words(result)
     if minimal.value is not None:
         interval = f"{percent(minimal.confidence)} interval {interval_words(minimal)}"
-        return f"minimal rank {minimal.value}", interval
+        needless = "; rank 0 reaches it too" if needs_no_adapter(minimal) else ""
+        return f"minimal rank {minimal.value}", f"{interval}{needless}"
     if minimal.verdict == "at_or_below_smallest":
         return f"the smallest measured rank, {_smallest(result)},", f"already {reaches}"
     if minimal.verdict == "above_largest":
@@ -88,6 +89,11 @@ def figure_words(result: Result) -> tuple[str, str]:
     if minimal.verdict == "no_signal":
         return "no signal:", "full training is not surely above chance"
     return "no minimal rank: full training", "is not yet a safe reference"
+
+
+def needs_no_adapter(minimal: MinimalRank) -> bool:
+    """Whether what is trained beside the adapters reaches the target by itself."""
+    return "head_reaches_target" in minimal.flags
 
 
 def headline(result: Result) -> str:
@@ -108,10 +114,15 @@ def verdict_sentence(result: Result) -> str:
     level = percent(minimal.confidence)
     match minimal.verdict:
         case "resolved":
-            return (
-                f"Rank {minimal.value} is the smallest rank that {reaches}; the {level} "
-                f"interval is {interval_words(minimal)}.{_parameters(minimal)}"
-            )
+            named = f"Rank {minimal.value} is the smallest rank that {reaches}"
+            if needs_no_adapter(minimal):
+                named = (
+                    "No adapter is needed: rank 0, which trains only what is beside the adapters, "
+                    f"already {reaches}. Of the ranks with adapters, {minimal.value} is the "
+                    "smallest that does"
+                )
+            interval = f"the {level} interval is {interval_words(minimal)}"
+            return f"{named}; {interval}.{_parameters(minimal)}"
         case "at_or_below_smallest":
             return (
                 f"The smallest measured rank, {_smallest(result)}, already {reaches}, so "
@@ -156,7 +167,9 @@ def flag_sentence(flag: str) -> str:
 
 def flag_lines(result: Result) -> tuple[str, ...]:
     """One sentence a flag, each with the ranks that carry it; the answer's flags first."""
-    carriers: dict[str, list[str]] = {flag: [] for flag in result.minimal_rank.flags}
+    minimal = result.minimal_rank
+    told = {"head_reaches_target"} if minimal.verdict == "resolved" else set()  # by the verdict
+    carriers: dict[str, list[str]] = {flag: [] for flag in minimal.flags if flag not in told}
     for point in result.points:
         for flag in point.flags:
             own = "adapter_not_converged" if flag == "not_converged" else flag

@@ -28,11 +28,13 @@ def lora_advice(
 
     Returns:
         ``config``: Python text that makes a ``peft.LoraConfig``; ``notes``: in what fine-tuning
-        with it differs from what was measured. Nothing where no given weights were kept in every
-        layer, or where there is no rank.
+        with it differs from what was measured, or why there is none. Nothing where no given
+        weights were kept in every layer.
     """
-    if scaffold.init != "pretrained" or rank is None:
+    if scaffold.init != "pretrained":
         return {}
+    if rank is None:
+        return {"notes": ["no rank is named, so there is no peft.LoraConfig to give"]}
     twin = attach(network, rank=rank, adapter=adapter, scaffold=scaffold)
     layers = adapted_layers(twin)
     there = {name for name, _ in network.named_modules()}

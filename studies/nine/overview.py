@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from rankprobe.records import Result
+from rankprobe.reporting.verdicts import needs_no_adapter
 from rankprobe.reporting.wording import (
     duration,
     metric_name,
@@ -71,7 +72,7 @@ def _measured(result: Result) -> list[str]:
         f"{result.task.train:,}",
         metric_name(result.task.metric),
         score_text(result, result.baseline.mean),
-        minimal_words(minimal),
+        minimal_words(minimal) + (", rank 0 too" if needs_no_adapter(minimal) else ""),
         percent(float(f"{minimal.share:.2g}")) if minimal.share else "",
     ]
 

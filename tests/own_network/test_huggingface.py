@@ -332,7 +332,8 @@ def test_a_measurement_ends_with_a_configuration_for_fine_tuning(tmp_path: Path)
     assert result.scope["scaffold"] == "the weights that the network came with, frozen"
     assert "beta fixed" in result.scope["adapter"]
     assert "beside the frozen given weights of a network" in methods_paragraph(result)
-    assert bool(result.lora) == (result.minimal_rank.value is not None)
+    assert ("config" in result.lora) == (result.minimal_rank.value is not None)
+    assert result.lora["notes"] or "config" in result.lora
     result = dataclasses.replace(
         result, lora={"config": "peft.LoraConfig(\n    r=1,\n)", "notes": ["a note"]}
     )

@@ -153,3 +153,12 @@ def test_what_the_answer_stands_on_is_told() -> None:
 def test_results_of_earlier_versions_still_print(file: Path) -> None:
     result = load_result(ROOT / file)
     assert headline(result) in " ".join(printed(result).split())
+
+
+def test_without_a_rank_it_says_that_there_is_no_configuration_for_fine_tuning() -> None:
+    plain = EXAMPLES["largest"]
+    assert "fine-tuning" not in printed(plain)
+    why = "no rank is named, so there is no peft.LoraConfig to give"
+    text = printed(replace(plain, lora={"notes": [why]}))
+    assert why in " ".join(text.split())
+    assert "peft.LoraConfig(" not in text

@@ -144,6 +144,22 @@ def test_targets_are_listed_in_ascending_order() -> None:
     assert targets_line(backwards) == "90 %: 4 (4 to 5)   95 %: 6 (5 to 7)   99 %: above 32"
 
 
+def test_where_rank_0_reaches_the_target_the_answer_says_so_first() -> None:
+    plain = EXAMPLES["resolved"]
+    flags = (*plain.minimal_rank.flags, "head_reaches_target")
+    result = replace(plain, minimal_rank=replace(plain.minimal_rank, flags=flags))
+    assert verdict_sentence(result).startswith(
+        "No adapter is needed: rank 0, which trains only what is beside the adapters, already "
+        "reaches 95 % of full training. Of the ranks with adapters, 6 is the smallest that does; "
+        "the 95 % interval is 5 to 7."
+    )
+    assert figure_words(result)[1] == "95 % interval 5 to 7; rank 0 reaches it too"
+    assert headline(result).endswith("(95 % interval 5 to 7; rank 0 reaches it too)")
+    assert not any("Rank 0 already" in line for line in flag_lines(result))
+    above = replace(result, minimal_rank=replace(unresolved("above_largest", low=33), flags=flags))
+    assert any("Rank 0 already" in line for line in flag_lines(above))
+
+
 def test_figure_words_are_two_short_lines() -> None:
     assert figure_words(EXAMPLES["resolved"]) == ("minimal rank 6", "95 % interval 5 to 7")
     for result in EXAMPLES.values():
