@@ -301,7 +301,7 @@ def test_protocols_differ_by_what_their_files_say(studies: Path) -> None:
     assert "| `training.epochs` | 1 | 7 |" in lines
     assert "| `training.learning_rate` | 0.0001 | tuned |" in lines
     icu = protocol.block(next(kind for kind in KINDS if kind.study == "icu"), studies)
-    assert "| `training.learning_rate` | 0.002 | adapter 0.001, " in icu
+    assert "| `training.learning_rate` | 0.002 | adapter 0.003, " in icu
     assert "| `data.until` | by default | 365 |" in icu
     assert "| `adapter.scaling` | standard | rank_stabilized |" in lines  # by default
     assert not any("weight_decay" in line or "data.path" in line for line in lines)
