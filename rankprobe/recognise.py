@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rankprobe.config_sources import TABLES, table_suffix
+from rankprobe.config_problems import nearest
+from rankprobe.config_sources import TABLES, inferred_source, table_suffix
 from rankprobe.data.names import names_in
+from rankprobe.errors import ConfigError, Problem
 
 PROSE = 5  # words in a row, on average, from which text is read as text and not as a category
 _ROWS = 500  # values that are looked at
@@ -19,6 +21,9 @@ _SERIES = {
     "channel": ("channel", "variable", "parameter", "sensor", "signal"),
     "value": ("value", "reading", "measurement"),
 }
+_LABELS = (".csv", ".tsv", ".parquet")
+# Names of columns that tell rows apart: id, index, patient_id, patientId.
+_NAMES_ROWS = re.compile(r"(?i:(.*[_ .-])?id|index)|.*[a-z]I[dD]")
 # Tokens of SMILES (Weininger 1988, OpenSMILES): atoms, ring closures, bonds, branches, a dot.
 _TOKEN = re.compile(
     r"(?P<atom>\[[^\[\]\s]+\]|Br|Cl|[BCNOPSFI]|[bcnops]|\*)|(?P<ring>%\d\d|\d)|[-=#$:/\\~().]"
@@ -26,6 +31,29 @@ _TOKEN = re.compile(
 
 
 Columns = Mapping[str, Sequence[Any]]
+
+
+def check_data(data: Path) -> None:
+    """Refuse what is not there, and files that are no data.
+
+    Raises:
+        ConfigError: It is; the message says what can be read.
+    """
+    if not data.exists():
+        hint = f"there is no folder {data.parent} either"
+        if data.parent.is_dir():
+            hint = nearest(data.name, sorted(entry.name for entry in data.parent.iterdir()))
+        raise ConfigError(Problem("the file is not there", str(data), hint))
+    if data.suffix.lower() in (".yaml", ".yml"):
+        hint = f"`rankprobe check {data}` reads it; give `init` the data themselves"
+        raise ConfigError(Problem("this is a file of settings, not data", str(data), hint))
+    known = inferred_source({"path": data.name}) or table_suffix(data.name) in TABLES
+    if not (known or data.is_dir()):
+        hint = (
+            "readable are tables (.csv, .tsv, .parquet, .jsonl), arrays (.npz), plain text (.txt) "
+            "and folders of pictures; for others, write a dataset.yaml that names the `source`"
+        )
+        raise ConfigError(Problem("`init` does not know this kind of file", str(data), hint))
 
 
 def settings_of(data: Path, columns: Columns, label: str | None) -> dict[str, object]:
@@ -63,6 +91,43 @@ def columns_of(data: Path) -> Columns:
 
     head = read_frame(data).head(_ROWS)
     return {str(name): head[name].dropna().tolist() for name in head.columns}
+
+
+def identifiers(data: Path, columns: Columns, target: str) -> list[str]:
+    """Columns that name the rows: called so, each value there once, and no measured quantity.
+
+    Args:
+        data: The table.
+        columns: What `columns_of` gives for it.
+        target: What is predicted, which is none of them.
+
+    Raises:
+        DataError: The table cannot be read.
+    """
+    likely = [
+        name
+        for name, values in columns.items()
+        if name != target
+        and _NAMES_ROWS.fullmatch(name)
+        and len(set(values)) == len(values) > 0
+        and not any(isinstance(value, float) for value in values)
+    ]
+    if not likely:
+        return []
+    from rankprobe.data.frames import read_frame
+
+    frame = read_frame(data)
+    return [name for name in likely if frame[name].is_unique]
+
+
+def labels_beside(data: Path, own: str, label: str) -> list[str]:
+    """Tables beside readings that have the column of their series and the one to predict."""
+    files = (file for file in sorted(data.parent.iterdir()) if file.suffix.lower() in _LABELS)
+    return [
+        file.name
+        for file in files
+        if file != data and file.is_file() and {own, label} <= {*(names_in(file) or ())}
+    ]
 
 
 def is_prose(values: Sequence[Any]) -> bool:
@@ -118,8 +183,10 @@ def _series(data: Path, names: Sequence[str], label: str | None) -> dict[str, ob
     roles: dict[str, object] = {role: name for role, name in found.items() if name != role}
     settings: dict[str, object] = {"source": "series", **roles}
     for stem in (f"{data.stem}_labels", "labels", "outcomes"):
-        for suffix in (".csv", ".tsv", ".parquet"):
+        for suffix in _LABELS:
             beside = data.with_name(stem + suffix)
-            if beside.is_file() and found["id"] in (names_in(beside) or []):
+            held = names_in(beside) or [] if beside.is_file() else []
+            if found["id"] in held and (label is None or label in held):
                 return {**settings, "labels": beside.name}
-    return settings
+    fitting = labels_beside(data, str(found["id"]), label) if label is not None else []
+    return {**settings, "labels": fitting[0]} if len(fitting) == 1 else settings

@@ -14,7 +14,15 @@ from rankprobe.data.names import names_in, paths
 from rankprobe.data.pictures import NoSizeError
 from rankprobe.data.task import Task
 from rankprobe.errors import ConfigError, DataError, Problem
-from rankprobe.recognise import Columns, columns_of, is_prose, settings_of
+from rankprobe.recognise import (
+    Columns,
+    check_data,
+    columns_of,
+    identifiers,
+    is_prose,
+    labels_beside,
+    settings_of,
+)
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
@@ -51,8 +59,9 @@ def starter_yaml(data: Path, *, label: str | None = None, file: Path | None = No
     """The text of a dataset.yaml for a table, arrays, a folder of pictures, or text.
 
     A table whose one feature is running text is read as text, one with a column of SMILES as
-    molecules, and one row a reading as series; a .txt file is for a language model; pictures that
-    differ in size are brought to `SIZE`.
+    molecules, and one row a reading as series, with labels from a table beside it; a .txt file is
+    for a language model; pictures that differ in size are brought to `SIZE`. Columns that only
+    name the rows of a table are left out.
 
     The data is loaded once, so that a file that cannot be measured is found out here.
 
@@ -67,6 +76,7 @@ def starter_yaml(data: Path, *, label: str | None = None, file: Path | None = No
     """
     file = file if file is not None else data.with_name("dataset.yaml")
     path = Path(os.path.relpath(data, file.parent)).as_posix()
+    check_data(data)
     columns = columns_of(data)
     found = settings_of(data, columns, label)
     _check_label(data, columns, found, label)
@@ -74,6 +84,10 @@ def starter_yaml(data: Path, *, label: str | None = None, file: Path | None = No
         labels = data.with_name(str(found["labels"]))
         found["labels"] = Path(os.path.relpath(labels, file.parent)).as_posix()
     source: dict[str, object] = {"path": path, **found}
+    naming = [] if found else _naming_rows(data, columns, label)
+    if naming:
+        others = (*naming, _target(columns, label), "")
+        source["features"] = [name for name in columns if name not in others]
     if label is not None:
         source["target"] = label
     config, task = _loaded(data, source, file.parent)
@@ -85,7 +99,8 @@ def starter_yaml(data: Path, *, label: str | None = None, file: Path | None = No
         path=_quoted(path),
         rows=sum(len(split) for split in (task.train, task.validation, task.test)),
         features=_features(task, config),
-        roles=_roles(config, label, list(task.preprocessing or {}), columns),
+        roles=_left_out(config, naming)
+        + _roles(config, label, list(task.preprocessing or {}), columns),
         objective=task.objective,
         reason=_reason(task),
         metric=task.metric,
@@ -94,18 +109,33 @@ def starter_yaml(data: Path, *, label: str | None = None, file: Path | None = No
     )
 
 
+def _target(columns: Columns, label: str | None) -> str:
+    """The column to predict: by default the last."""
+    return label or (list(columns) or [""])[-1]
+
+
+def _naming_rows(data: Path, columns: Columns, label: str | None) -> list[str]:
+    """The columns to leave out because they only name the rows; none if nothing else is there."""
+    target = _target(columns, label)
+    naming = identifiers(data, columns, target)
+    return naming if any(c and c not in (*naming, target) for c in columns) else []
+
+
 def _check_label(data: Path, columns: Columns, found: dict[str, object], label: str | None) -> None:
     """Refuse, in few words, what cannot be predicted or has no labels."""
     if found.get("source") == "series" and "labels" not in found:
+        if label is not None:
+            raise ConfigError(_no_labels(data, str(found.get("id", "id")), label, columns))
         raise ConfigError(
             Problem(
                 f"{data} looks like readings of series, one a row, and the table of their labels "
                 "is missing",
                 hint=f"put labels.csv beside it, with one row a series (`{found.get('id', 'id')}` "
-                "and what to predict), or choose a column of this table with --label COLUMN",
+                "and what to predict), or choose with --label COLUMN: a column of another table "
+                "beside it, or of this one",
             )
         )
-    target = label or (list(columns) or [""])[-1]
+    target = _target(columns, label)
     if found.get("source") in (None, "graphs") and is_prose(columns.get(target, ())):
         raise ConfigError(
             Problem(
@@ -113,6 +143,23 @@ def _check_label(data: Path, columns: Columns, found: dict[str, object], label: 
                 hint="choose what to predict with --label COLUMN",
             )
         )
+
+
+def _no_labels(data: Path, own: str, label: str, columns: Columns) -> Problem:
+    """The problem of readings whose labels are in no table beside them, or in several."""
+    what = f"the columns `{own}` and `{label}`"
+    fitting = labels_beside(data, own, label)
+    if fitting:
+        return Problem(
+            f"{data} looks like readings of series, one a row, and several tables beside it have "
+            f"{what}: {', '.join(fitting)}",
+            hint="call the one with the labels labels.csv, or write a dataset.yaml with `labels`",
+        )
+    return Problem(
+        f"{data} looks like readings of series, one a row, and no table beside it has {what}",
+        hint="put one there with one row a series, or predict a column of this table: "
+        f"{', '.join(columns)}",
+    )
 
 
 def _loaded(data: Path, source: dict[str, object], folder: Path) -> tuple[TaskConfig, Task]:
@@ -146,6 +193,7 @@ def write_starter(data: Path, *, label: str | None = None, out: Path | None = No
     """
     file = out if out is not None else data.with_name("dataset.yaml")
     taken = Problem("is already there, and is not overwritten", str(file), "move it away first")
+    check_data(data)
     if file.exists():
         raise ConfigError(taken)
     if not file.parent.is_dir():
@@ -161,6 +209,18 @@ def write_starter(data: Path, *, label: str | None = None, out: Path | None = No
             Problem(f"the file cannot be written: {error.strerror or error}", str(file))
         ) from None
     return file
+
+
+def _left_out(config: TaskConfig, naming: list[str]) -> str:
+    """The line of features where columns that name the rows are left out."""
+    if not naming or config.data is None or not isinstance(config.data.features, tuple):
+        return ""
+    named = ", ".join(f"`{_quoted(name)}`" for name in naming)
+    features = ", ".join(map(_quoted, config.data.features))
+    return (
+        f"  # {named} left out: every value is there once, and names a row\n"
+        f"  features: [{features}]\n"
+    )
 
 
 def _roles(config: TaskConfig, label: str | None, done: list[str], columns: Columns) -> str:
@@ -201,7 +261,8 @@ def _roles(config: TaskConfig, label: str | None, done: list[str], columns: Colu
 def _features(task: Task, config: TaskConfig) -> str:
     assert config.data is not None
     if config.data.source != "table":
-        return f"inputs of shape {' x '.join(str(size) for size in task.input_shape)}"
+        shape = " x ".join(map(str, task.input_shape))
+        return f"inputs of shape {shape}" if shape else f"inputs: one of the {task.kind}"
     columns = len(task.preprocessing or {}) - 1
     return f"{columns} feature columns, {task.input_shape[0]} inputs"
 

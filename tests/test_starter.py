@@ -161,7 +161,8 @@ def test_nothing_is_written_for_data_that_cannot_be_measured(tmp_path: Path) -> 
         write_starter(tmp_path / "t.csv", label="grad")
     with pytest.raises(ConfigError, match=r"is not there\n    did you mean `t.csv`"):
         write_starter(tmp_path / "tt.csv")
-    with pytest.raises(ConfigError, match=r"readable are .npz"):
+    (tmp_path / "t.xls").write_text("")
+    with pytest.raises(ConfigError, match=r"this kind of file\n    readable are tables \(.csv, "):
         write_starter(tmp_path / "t.xls")
     FRAME.rename(columns={"grade": ""}).to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(DataError, match=r"the last column of .* has no name; choose one with --la"):
@@ -183,6 +184,7 @@ def test_molecules_are_recognised(tmp_path: Path, column: str) -> None:
     file = write_starter(tmp_path / "m.csv")
     text = file.read_text()
     assert "source: graphs\n  path: m.csv" in text
+    assert "40 rows, inputs: one of the graphs\n" in text
     assert f"  smiles: {column}\n  target: toxic\n" in text
     assert load_task(load_config(file)).kind == "graphs"
     other = starter_yaml(tmp_path / "m.csv", label="mass")
@@ -256,3 +258,79 @@ def test_readings_are_series_where_their_labels_are_there(tmp_path: Path) -> Non
     assert "  target: died\n" in text
     task = load_task(load_config(file))
     assert (task.kind, task.outputs) == ("series", 2)
+
+
+def readings(folder: Path) -> Path:
+    """A long table of series without labels."""
+    rows = [(i, t, "hr", float(i % 4 + t)) for i in range(N) for t in (0.0, 1.0)]
+    frame = pd.DataFrame(rows, columns=["id", "time", "channel", "value"])
+    frame.to_csv(folder / "s.csv", index=False)
+    return folder / "s.csv"
+
+
+def test_labels_are_found_in_the_table_that_has_the_column(tmp_path: Path) -> None:
+    data, people = readings(tmp_path), pd.DataFrame({"id": range(N), "died": np.arange(N) % 2})
+    people.rename(columns={"died": "age"}).to_csv(tmp_path / "labels.csv", index=False)
+    start = f"{data} looks like readings of series, one a row, and "
+    with pytest.raises(ConfigError) as none:
+        write_starter(data, label="died")
+    assert str(none.value) == (
+        f"{start}no table beside it has the columns `id` and `died`\n    put one there with one "
+        "row a series, or predict a column of this table: id, time, channel, value"
+    )
+    people.to_csv(tmp_path / "people.csv", index=False)
+    text = starter_yaml(data, label="died")
+    assert "  labels: people.csv\n  target: died\n" in text
+    people.to_parquet(tmp_path / "wards.parquet")
+    with pytest.raises(ConfigError) as several:
+        write_starter(data, label="died")
+    assert str(several.value) == (
+        f"{start}several tables beside it have the columns `id` and `died`: people.csv, "
+        "wards.parquet\n    call the one with the labels labels.csv, or write a dataset.yaml with "
+        "`labels`"
+    )
+    file = write_starter(data)  # no column named: the table that is called labels
+    assert "  labels: labels.csv\n  target: age\n" in file.read_text()
+
+
+@pytest.mark.parametrize("name", ["id", "ID", "index", "patient_id", "patientId", "row id"])
+def test_columns_that_name_rows_are_left_out(tmp_path: Path, name: str) -> None:
+    frame = FRAME.assign(**{name: np.arange(N)})[[name, *FRAME.columns]]
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    for label, features in ((None, "[a, kind]"), ("kind", "[a, grade]")):
+        text = starter_yaml(tmp_path / "t.csv", label=label)
+        assert " left out: every value is there once, and names a row\n" in text
+        assert f"  features: {features}\n" in text
+        assert "40 rows, 2 feature columns" in text
+    task = load_task(load_config(write_starter(tmp_path / "t.csv")))
+    assert name not in (task.preprocessing or {})
+
+
+def test_columns_that_measure_something_stay(tmp_path: Path) -> None:
+    kept = {
+        "body mass index": np.linspace(0, 1, N),
+        "index": np.linspace(0, 1, N),  # no whole numbers
+        "ward_id": np.arange(N) // 2,  # shared by rows
+        "period": np.arange(N),
+        "paid": np.arange(N),
+    }
+    FRAME.assign(**kept)[[*kept, *FRAME.columns]].to_csv(tmp_path / "t.csv", index=False)
+    assert "  features:" not in starter_yaml(tmp_path / "t.csv")
+    frame = pd.DataFrame({"id": np.arange(N), "y": np.arange(N) // 20})
+    frame.to_csv(tmp_path / "t.csv", index=False)  # nothing else to learn from
+    assert "  features:" not in starter_yaml(tmp_path / "t.csv")
+
+
+def test_the_data_are_looked_at_before_the_output(tmp_path: Path) -> None:
+    (tmp_path / "dataset.yaml").write_text("mine")
+    for path, hint in ((tmp_path / "no.csv", ""), (tmp_path / "no" / "no.csv", f"{tmp_path}/no")):
+        with pytest.raises(ConfigError) as caught:
+            write_starter(path)
+        hint = f"\n    there is no folder {hint} either" if hint else ""
+        assert str(caught.value) == f"{path}: the file is not there{hint}"
+    with pytest.raises(ConfigError) as settings:
+        write_starter(tmp_path / "dataset.yaml")
+    assert str(settings.value) == (
+        f"{tmp_path}/dataset.yaml: this is a file of settings, not data\n    `rankprobe check "
+        f"{tmp_path}/dataset.yaml` reads it; give `init` the data themselves"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from rankprobe.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_FEW = 5
 
 
 def named_column(frame: pd.DataFrame, name: str, holder: str, where: str) -> pd.Series[Any]:
@@ -32,6 +35,12 @@ def named_column(frame: pd.DataFrame, name: str, holder: str, where: str) -> pd.
         known = [str(other) for other in frame.columns]
         raise ConfigError(missing_name(name, known, "column", holder, where))
     return frame[name]
+
+
+def first_few(values: Sequence[Any]) -> str:
+    """The first of many values, each of them short, and a sign that there are more."""
+    few = [repr(v[:40]) if isinstance(v, str) else str(v) for v in values[:_FEW]]
+    return ", ".join([*few, "..."] if len(values) > _FEW else few)
 
 
 def check_complete(column: pd.Series[Any], name: str, holder: str) -> None:

@@ -44,6 +44,7 @@ class Examples:
         division: How ``fixed`` came about, in words, where the source divided by a rule.
         alike: (n,) equal for examples that are to be in one split where they are divided at
             random, such as copies of a text.
+        notes: What was left out, a sentence each, for people.
     """
 
     holder: str
@@ -59,6 +60,7 @@ class Examples:
     chosen: Objective | None = None
     division: str = ""
     alike: NDArray[np.intp] | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,11 +6,14 @@ node is an example. Graphs made in Python come by the source ``python``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from rankprobe.config import TaskConfig
-from rankprobe.data.columns import divider_of, named_column, targets_of
-from rankprobe.data.examples import FREE, TEST, TRAIN, VALIDATION, Examples
+from rankprobe.data.columns import divider_of, first_few, named_column, targets_of
+from rankprobe.data.examples import FREE, TEST, TRAIN, VALIDATION, Examples, Rows
 from rankprobe.data.frames import read_frame
 from rankprobe.data.graph_arrays import joined
 from rankprobe.data.molecules import (
@@ -74,9 +77,6 @@ def _molecules(config: TaskConfig) -> Examples:
         )
     form = joined(made.graphs, node_categories=ATOM_CATEGORIES, edge_categories=BOND_CATEGORIES)
     done = {data.smiles: f"molecule; {len(ATOM_CATEGORIES)} features an atom, 3 a bond"}
-    if missing := len(frame) - len(made.rows):
-        row = int(np.setdiff1d(np.arange(len(frame)), made.rows)[0])
-        done["no molecule"] = f"{missing} of {len(frame)} rows left out, the first row {row + 1}"
     if made.lenient:
         done["unknown valence"] = f"{made.lenient} molecules, read without the check of valences"
     by = divider_of(frame, config, path.name)
@@ -92,4 +92,19 @@ def _molecules(config: TaskConfig) -> Examples:
         fingerprints=made.canonical,
         alike=np.unique(made.canonical, return_inverse=True)[1],
         division=division,
+        notes=_left_out(smiles.tolist(), made.rows, path.name),
     )
+
+
+def _left_out(smiles: Sequence[Any], kept: Rows, holder: str) -> tuple[str, ...]:
+    """The note of rows without a molecule, by their numbers and what stands in them."""
+    missing = sorted(set(range(len(smiles))) - set(kept.tolist()))
+    if not missing:
+        return ()
+    held = [smiles[row] if isinstance(smiles[row], str) else "" for row in missing]
+    rows = "the row" if len(missing) == 1 else "the rows"
+    note = (
+        f"{len(missing)} of {len(smiles)} rows of {holder} hold no molecule and are left out: "
+        f"{rows} {first_few([row + 1 for row in missing])}, with {first_few(held)}"
+    )
+    return (note,)

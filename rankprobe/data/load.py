@@ -168,6 +168,7 @@ def _task(examples: Examples, config: TaskConfig) -> Task:
         preprocessing={**done, examples.target: f"{target.objective}: {target.reason}"},
         division=division,
         kind=examples.kind,
+        notes=examples.notes,
         **form,
     )
 

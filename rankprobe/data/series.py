@@ -21,6 +21,7 @@ from rankprobe.data import arrays
 from rankprobe.data.columns import (
     check_complete,
     divider_of,
+    first_few,
     named_column,
     number_column,
     targets_of,
@@ -50,7 +51,8 @@ class _Labelled:
     by: NDArray[Any] | None
     target: str
     holder: str
-    ignored: int = 0
+    notes: tuple[str, ...] = ()
+    ids: NDArray[Any] | None = None
 
     def of(self, kept: NDArray[np.bool_]) -> _Labelled:
         """Of some series alone, all of whose readings are kept."""
@@ -82,24 +84,22 @@ def read_series(config: TaskConfig) -> Examples:
     if not kept.any():
         until = "" if data.until is None else f" up to the time {data.until:g}"
         raise DataError(f"no series in {path.name} has a reading{until}")
-    notes = {}
+    notes, cut = list(given.notes), {}
     if not kept.all():
-        notes["series without a reading"] = f"{int((~kept).sum())} of {len(kept)} left out"
+        notes.append(_without_readings(given, kept, path.name))
         given = given.of(kept)
-    if given.ignored:
-        notes["readings without a label"] = f"{given.ignored} left out"
     r = given.readings
     length = data.length or LENGTH
     steps = Steps.of(r, length)
     if steps.cut:
-        notes["long series"] = f"{steps.cut} of {r.series} cut to their last {length} steps"
+        cut["long series"] = f"{steps.cut} of {r.series} cut to their last {length} steps"
     names = (*r.channels, *r.static_names)
 
     def encode(rows: Sequence[Rows]) -> tuple[list[NDArray[Any]], Mapping[str, str]]:
         parts, done = steps.encoded(
             rows, names, standardize=data.standardize is not False, holder=path.name
         )
-        return parts, {**done, **notes}
+        return parts, {**done, **cut}
 
     return Examples(
         holder=given.holder,
@@ -110,6 +110,18 @@ def read_series(config: TaskConfig) -> Examples:
         encode=encode,
         kind="series",
         form=lambda: {"sizes": {"channels": len(names)}},
+        notes=tuple(notes),
+    )
+
+
+def _without_readings(given: _Labelled, kept: NDArray[np.bool_], holder: str) -> str:
+    """The note of series that have labels, and nothing to tell them from."""
+    missing = np.flatnonzero(~kept)
+    named = [int(row) + 1 for row in missing] if given.ids is None else given.ids[missing].tolist()
+    which = "in rows " if given.ids is None else ""
+    return (
+        f"{len(missing)} of {len(kept)} series of {given.holder} have no reading in {holder} and "
+        f"are left out: {which}{first_few(named)}"
     )
 
 
@@ -150,7 +162,7 @@ def _from_tables(path: Path, config: TaskConfig) -> _Labelled:
         table = read_frame(path)
         keys = {key: getattr(data, key) or name for key, name in _DEFAULTS.items()}
     columns = {key: column(table, name, path.name, key) for key, name in keys.items()}
-    readings, ignored = _readings(columns, keys, ids, path.name)
+    readings, notes = _readings(columns, keys, ids, path.name, holder)
     if static:
         readings = replace(
             readings,
@@ -163,7 +175,8 @@ def _from_tables(path: Path, config: TaskConfig) -> _Labelled:
         divider_of(labels, config, holder),
         ", ".join(target),
         holder,
-        ignored,
+        notes,
+        ids.to_numpy(object),
     )
 
 
@@ -172,8 +185,9 @@ def _readings(
     names: Mapping[str, str],
     ids: pd.Series[Any],
     holder: str,
-) -> tuple[Readings, int]:
-    """Readings of the labelled series, and how many others there were."""
+    labels: str,
+) -> tuple[Readings, tuple[str, ...]]:
+    """Readings of the labelled series, and the note of others that there were."""
     import pandas as pd
     from pandas.api import types
 
@@ -202,7 +216,14 @@ def _readings(
         len(ids),
         np.empty((len(ids), 0)),
     )
-    return readings, int((~known).sum())
+    if known.all():
+        return readings, ()
+    others, total = owner[~known].unique().tolist(), owner.nunique()
+    note = (
+        f"{len(others)} of {total} `{names['id']}` of {holder} have no row in {labels} and are "
+        f"left out with their {int((~known).sum()):,} readings: {first_few(others)}"
+    )
+    return readings, (note,)
 
 
 def _check_ids(ids: pd.Series[Any], name: str, holder: str) -> None:

@@ -82,6 +82,7 @@ class Task:
         environment: Where a policy is rolled out, for the metric ``episode_return``.
         fitted: Preprocessing as JSON, by which new data become inputs; see
             `rankprobe.data.fitted`. ``None`` where it cannot be written so.
+        notes: What of the data was left out, a sentence each, for people.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Task:
     augment: str = "none"
     environment: Environment | None = None
     fitted: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def input_shape(self) -> tuple[int, ...]:

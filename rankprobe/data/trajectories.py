@@ -116,8 +116,6 @@ def _examples(
             else "each feature to mean 0 and standard deviation 1 in training",
             "windows": f"{length} steps each, without overlap",
         }  # fmt: skip
-        if rest:
-            done["steps without an end"] = f"{rest} left out"
         return parts, done
 
     def form() -> Mapping[str, Any]:
@@ -139,6 +137,7 @@ def _examples(
         metric="mse",
         chosen="regression",
         division=f"{len(episodes)} episodes at random, none in two splits, seed {split.seed}",
+        notes=(f"{rest} steps of {holder} are left out: their episode has no end",) if rest else (),
     )
 
 

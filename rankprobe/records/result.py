@@ -50,7 +50,8 @@ class Result:
         cost: ``seconds``, ``members``, ``steps``.
         scope: Architecture, optimiser, epochs, seeds: what the number is relative to.
         provenance: Versions, date, threads, the configuration as read; ``commit`` where
-            rankprobe ran from a checkout, as ``abc1234`` or ``abc1234+changes``.
+            rankprobe ran from a checkout, as ``abc1234`` or ``abc1234+changes``; ``left_out``:
+            what of the data was not used, a sentence each, where there is any.
         epsilon: When given, a rank counts that comes within it of full training, in the
             metric's units, and `minimal_rank` is the smallest of those.
         design: What a sequential design did: ``precision``, ``budget``, ``stopped`` and why.

@@ -166,7 +166,10 @@ def flag_sentence(flag: str) -> str:
 
 
 def flag_lines(result: Result) -> tuple[str, ...]:
-    """One sentence a flag, each with the ranks that carry it; the answer's flags first."""
+    """One sentence a flag, each with the ranks that carry it; the answer's flags first.
+
+    What of the data was left out follows.
+    """
     minimal = result.minimal_rank
     told = {"head_reaches_target"} if minimal.verdict == "resolved" else set()  # by the verdict
     carriers: dict[str, list[str]] = {flag: [] for flag in minimal.flags if flag not in told}
@@ -181,6 +184,7 @@ def flag_lines(result: Result) -> tuple[str, ...]:
     for flag in result.baseline.flags:
         words = flag_sentence(flag)
         lines.append(words if "full training" in words else f"full training: {words}")
+    lines += map(clean, result.provenance.get("left_out", ()))
     return tuple(line[0].upper() + line[1:] + "." for line in lines)
 
 

@@ -74,7 +74,8 @@ class Check:
         length = f"{self.epochs} epochs" + ("" if self.epochs_given else " (more if not converged)")
         if self.most is not None:
             length += f", and for precision up to {self.most} in all"
-        flags = f"\nnote       {', '.join(task.flags)}" if task.flags else ""
+        told = [*([", ".join(task.flags)] if task.flags else []), *task.notes]
+        notes = "".join(f"\nnote       {line}" for line in told)
         evaluating = ""
         if self.evaluating > self.seconds / 4:
             what = "episodes" if task.metric == "episode_return" else "evaluation"
@@ -90,7 +91,7 @@ class Check:
             f"{self.ranks[1]} ({self.trainable[1]:,} trained): fine\n"
             f"expected   about {self.members} trainings of {length}\n"
             f"time       about {span(self.seconds)} on this machine{evaluating}\n"
-            f"memory     about {self.bytes / 1e6:,.0f} MB beside the program itself{flags}"
+            f"memory     about {self.bytes / 1e6:,.0f} MB beside the program itself{notes}"
         )
 
 

@@ -46,6 +46,7 @@ class GridCheck:
             f"{self.baselines} different full trainings"
         )  # fmt: skip
         data = f"data       {len(first.task.train):,} training examples; {first.task.objective}"
+        notes = dict.fromkeys(line for c in self.checks.values() for line in c.task.notes)
         return "\n".join(
             [
                 f"{self.name}: {len(self.checks)} combinations, nothing wrong found",
@@ -55,6 +56,7 @@ class GridCheck:
                 f"together   about {self.members} trainings ({full})",
                 f"time       about {span(self.seconds)} on this machine",
                 f"memory     about {self.bytes / 1e6:,.0f} MB beside the program itself",
+                *(f"note       {line}" for line in notes),
             ]
         )
 

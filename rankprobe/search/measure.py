@@ -244,6 +244,7 @@ def _provenance(config: TaskConfig, setup: Setup, driver: Driver) -> dict[str, A
         "threads": torch.get_num_threads(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "configuration": config.model_dump(mode="json"),
+        **({"left_out": list(setup.bench.task.notes)} if setup.bench.task.notes else {}),
         **({"network": dict(setup.network)} if setup.network else {}),
         **({"weights": words} if (words := _not_kept(setup, driver)) else {}),
     }

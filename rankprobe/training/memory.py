@@ -43,13 +43,20 @@ def activation_bytes(module: nn.Module, examples: Tensor, batch: int) -> int:
 
 
 def values_per_example(module: nn.Module, examples: Tensor) -> int:
-    """Numbers by which the largest tensor of any layer, the input included, grows an example."""
-    whole = _sizes(module, examples)
-    if len(examples) == 1:
-        return max(whole.values())
-    one = _sizes(module, examples[:1])
-    grown = max(size - one.get(name, 0) for name, size in whole.items())
-    return max(1, -(-grown // (len(examples) - 1)))
+    """Numbers by which the largest tensor of any layer, the input included, grows an example.
+
+    The network runs in evaluation mode, as it will, on the examples and on twice as many: a norm
+    over the batch has no statistics of an example alone.
+    """
+    modes = [(layer, layer.training) for layer in module.modules()]
+    module.eval()
+    try:
+        once, twice = _sizes(module, examples), _sizes(module, torch.cat([examples, examples]))
+    finally:
+        for layer, training in modes:
+            layer.training = training
+    grown = max(size - once.get(name, 0) for name, size in twice.items())
+    return max(1, -(-grown // len(examples)))
 
 
 def _kept_bytes(module: nn.Module, examples: Tensor) -> int:

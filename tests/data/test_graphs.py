@@ -119,8 +119,9 @@ def test_rows_without_a_molecule(tmp_path: Path, capfd: pytest.CaptureFixture[st
         [FRAME[:3], pd.DataFrame({"smiles": ["hello", None], "active": 1}), FRAME[3:]]
     )
     task = molecules(tmp_path, frame)
-    assert task.preprocessing is not None
-    assert task.preprocessing["no molecule"] == "2 of 42 rows left out, the first row 4"
+    assert task.notes == (
+        "2 of 42 rows of m.csv hold no molecule and are left out: the rows 4, 5, with 'hello', ''",
+    )
     assert sum(map(len, parts_of(task))) == len(FRAME)
     labels = {i: y for s in (task.train, task.validation, task.test)
               for i, y in zip(s.x.tolist(), s.y.tolist(), strict=True)}  # fmt: skip

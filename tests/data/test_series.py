@@ -130,15 +130,19 @@ def test_series_without_readings_are_left_out_unless_something_is_known(tmp_path
     few = FRAME[FRAME["id"] > 101]
     task = load(tmp_path, few)
     assert len(everything(task)) == PEOPLE - 2
-    assert task.preprocessing is not None
-    assert task.preprocessing["series without a reading"] == "2 of 40 left out"
+    assert task.notes == (
+        "2 of 40 series of labels.csv have no reading in s.csv and are left out: 100, 101",
+    )
     assert len(everything(load(tmp_path, few, features="age"))) == PEOPLE
 
 
 def test_readings_without_a_label_are_counted(tmp_path: Path) -> None:
     task = load(tmp_path, labels=LABELS[5:])
-    assert task.preprocessing is not None
-    assert task.preprocessing["readings without a label"] == "20 left out"
+    assert task.notes[0] == (
+        "5 of 40 `id` of s.csv have no row in labels.csv and are left out with their 20 "
+        "readings: 100, 101, 102, 103, 104"
+    )
+    assert load(tmp_path, labels=LABELS[9:]).notes[0].endswith("103, 104, ...")
 
 
 def test_wards_stay_together(tmp_path: Path) -> None:

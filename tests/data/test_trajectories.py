@@ -246,10 +246,10 @@ def test_no_end_is_said_to_be_missing(tmp_path: Path) -> None:
 
 def test_steps_without_an_end_are_counted(tmp_path: Path) -> None:
     ends = ENDS & (EPISODE < 9)
-    done = load(tmp_path, {**ARRAYS, "terminals": ends}).preprocessing
-    assert done is not None
-    assert done["steps without an end"] == "5 left out"
-    assert "steps without an end" not in (load(tmp_path).preprocessing or {})
+    (note,) = load(tmp_path, {**ARRAYS, "terminals": ends}).notes
+    assert note.startswith("5 steps of ")
+    assert note.endswith(".npz are left out: their episode has no end")
+    assert load(tmp_path).notes == ()
 
 
 def test_a_policy_beside_recorded_episodes_is_refused(tmp_path: Path) -> None:

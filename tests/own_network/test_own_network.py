@@ -350,3 +350,12 @@ def test_settings_of_given_networks(tmp_path: Path, text: str, message: str) -> 
     with pytest.raises(ConfigError) as caught:
         load_config(tmp_path / "dataset.yaml", trust=True)
     assert message in str(caught.value)
+
+
+def test_a_network_with_batch_norm_over_features_is_checked() -> None:
+    net = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 2))
+    config = config_from_settings({**SHORT, "backbone": net})
+    assert (
+        "nothing wrong found"
+        in check_task(config, task_from_arrays(*arrays(), config=config)).words()
+    )

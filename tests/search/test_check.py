@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import rankprobe
 from rankprobe.config import load_config
 from rankprobe.data.load import load_task
+from rankprobe.reporting.verdicts import flag_lines
 from rankprobe.search.check import Check, check_task
 
 RATES = {"adapter": [0.03, 0.1], "baseline": [0.003, 0.01, 0.03]}  # a list does not grow
@@ -62,3 +64,26 @@ def test_precision_adds_to_what_is_expected(file: Path) -> None:
     assert f", and for precision up to {3 * usual.members} in all" in wished.words()
     budget = {"repeats": 3, "precision": 1, "budget": 40}
     assert checked(file, {**settings, "search": budget}).most == 40
+
+
+def test_what_is_left_out_is_told_before_and_after(tmp_path: Path) -> None:
+    rows = [(i, t, "hr", float(i % 2 + t)) for i in range(50) for t in (0.0, 1.0)]
+    names = ["id", "time", "channel", "value"]
+    pd.DataFrame(rows, columns=names).to_csv(tmp_path / "s.csv", index=False)
+    labels = pd.DataFrame({"id": np.arange(40), "died": np.arange(40) % 2})
+    labels.to_csv(tmp_path / "labels.csv", index=False)
+    file = tmp_path / "dataset.yaml"
+    file.write_text(
+        "data: {source: series, path: s.csv, labels: labels.csv}\n"
+        "backbone: {family: mlp, hidden: [4], dropout: 0}\n"
+        "training: {epochs: 1, learning_rate: 0.03}\n"
+        "search: {ranks: [1], repeats: 2}\n"
+    )
+    note = (
+        "10 of 50 `id` of s.csv have no row in labels.csv and are left out with their 20 "
+        "readings: 40, 41, 42, 43, 44, ..."
+    )
+    assert f"\nnote       {note}" in checked(file, {}).words()
+    result = rankprobe.measure(file)
+    assert result.provenance["left_out"] == [note]
+    assert f"{note}." in flag_lines(result)

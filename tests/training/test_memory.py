@@ -51,6 +51,27 @@ def test_largest_tensor_of_an_example() -> None:
     assert values_per_example(nn.Linear(9, 2), torch.randn(1, 9)) == 9
 
 
+@pytest.mark.parametrize(
+    ("norm", "shape"),
+    [
+        (nn.BatchNorm1d(5), (5,)),
+        (nn.BatchNorm1d(5, track_running_stats=False), (5,)),
+        (nn.BatchNorm1d(5), (5, 1)),
+        (nn.BatchNorm2d(5), (5, 1, 1)),
+        (nn.BatchNorm3d(5), (5, 1, 1, 1)),
+    ],
+)
+def test_norms_over_the_batch_are_looked_at_and_left_as_they_were(
+    norm: nn.Module, shape: tuple[int, ...]
+) -> None:
+    net = nn.Sequential(norm, nn.Flatten(), nn.Linear(5, 7)).train()
+    net[2].eval()
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    assert values_per_example(net, torch.randn(2, *shape)) == 7
+    assert [layer.training for layer in net] == [True, True, False]
+    assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
+
+
 def test_a_copy_of_the_frozen_weights_is_what_a_mixed_cohort_holds_of_each() -> None:
     net = nn.Sequential(nn.Conv2d(1, 3, 3), nn.Flatten(), nn.Linear(12, 90), nn.Linear(90, 2))
     protocols = [protocol(scaffold=Scaffold(seed=seed)) for seed in (1, 2, 3)]
