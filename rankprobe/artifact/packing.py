@@ -19,7 +19,7 @@ from rankprobe.artifact.reading import Model, read_model
 from rankprobe.artifact.sizes import Sizes, sizes_of
 from rankprobe.config import TaskConfig
 from rankprobe.config_backbones import GivenBackbone, HuggingfaceConfig
-from rankprobe.data.facts import read_facts
+from rankprobe.data.facts import TaskFacts, read_facts
 from rankprobe.data.fitted import reads
 from rankprobe.errors import ArtifactError, StoreError
 from rankprobe.lowrank import Scaffold
@@ -84,7 +84,7 @@ def pack(
     folder = Path(run)
     result, facts = load_result(folder), read_facts(folder)
     config = _config(result, folder)
-    _check_form(config, facts.shared)
+    _check_form(config, facts)
     item = _chosen(folder, result, rank, repeat)
     member = item.member
     assert member.rank is not None
@@ -165,7 +165,7 @@ def _evaluated(
     return resampled(scaffold, use.index(member.epochs * per_epoch - 1, per_epoch))
 
 
-def _check_form(config: TaskConfig, shared: tuple[str, ...]) -> None:
+def _check_form(config: TaskConfig, facts: TaskFacts) -> None:
     """Refuse networks that are more than a seed and an adapter."""
     backbone, scaffold = config.backbone, config.scaffold
     if scaffold.seeds or (scaffold.resample == "batch" and scaffold.evaluation == "kept"):
@@ -189,10 +189,14 @@ def _check_form(config: TaskConfig, shared: tuple[str, ...]) -> None:
             "the network was given in Python, so nothing says how to make it again; measure with "
             "`backbone: {family: python, factory: module:function}`"
         )
-    if shared:
+    if facts.shared:
+        # Such a network holds the arrays of its whole task, and an example is a number in them.
+        what = {"graphs": "graphs (molecules among them)", "nodes": "the nodes of a graph"}
         raise ArtifactError(
-            f"the network reads {', '.join(shared)}, which all its examples share and a packed "
-            "model does not hold: models of nodes in one graph cannot be packed"
+            f"models of {what.get(facts.kind, facts.kind)} cannot be packed: the network holds all "
+            "graphs of its task, and a packed model is a seed and an adapter without data; what "
+            "can be packed are models of tables, arrays, pictures, texts, series, trajectories "
+            "and language"
         )
 
 

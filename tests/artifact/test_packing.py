@@ -150,6 +150,18 @@ def test_one_of_several_scaffolds_at_once_is_refused(tmp_path: Path) -> None:
         pack(folder, rank=2, out=tmp_path / "m")
 
 
+@pytest.mark.parametrize("kind", ["graphs", "nodes"])
+def test_models_of_graphs_are_refused_with_what_can_be_packed(kind: str, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run("numbers"), folder)
+    facts = json.loads((folder / "task.json").read_text())
+    facts |= {"kind": kind, "shared": ["edges", "nodes"]}
+    (folder / "task.json").write_text(json.dumps(facts))
+    what = {"graphs": r"graphs \(molecules among them\)", "nodes": "the nodes of a graph"}[kind]
+    with pytest.raises(ArtifactError, match=f"^models of {what} cannot be packed: .* pictures"):
+        pack(folder, rank=2, out=tmp_path / "m")
+
+
 def test_weights_are_made_as_the_run_made_them(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(run("numbers"), folder)
