@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -118,12 +118,14 @@ def pack(
         ),
         network=_network(result),
     )
-    module = attached(description, backbone_of(description, folder, trust=trust))
+    # A run lies in runs/NAME beside its settings, and so beside their code, unless told otherwise.
+    code = (folder, folder.absolute().parent.parent)
+    module = attached(description, backbone_of(description, *code, trust=trust))
     put(module, {name: np.asarray(value) for name, value in tensors.items()})
     frozen_now = description.frozen.model_copy(update={"sha256": frozen_sums(module)})
     description = description.model_copy(update={"frozen": frozen_now})
     path = Path(out)
-    model = _write(path, tensors, description, trust=trust)
+    model = _write(path, tensors, description, code, trust=trust)
     return Packed(
         path,
         member.rank,
@@ -251,15 +253,21 @@ def _network(result: Result) -> str:
 
 
 def _write(
-    path: Path, tensors: Mapping[str, NDArray[Any]], description: Description, *, trust: bool
+    path: Path,
+    tensors: Mapping[str, NDArray[Any]],
+    description: Description,
+    code: Sequence[Path],
+    *,
+    trust: bool,
 ) -> Model:
     """Write beside the file, read what was written, and only then put it in place."""
     from safetensors.numpy import save
 
     part = path.with_name(f"{path.name}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(save(dict(tensors), written(description)))
-        model = read_model(part, trust=trust)
+        model = read_model(part, trust=trust, code=code)
         part.replace(path)
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror}; name another file") from None
