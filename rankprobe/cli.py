@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a table, .npz, .jsonl, .txt or a folder of pictures",
     )
     init.add_argument("--label", metavar="COLUMN", help="column to predict (the last one)")
-    init.add_argument("--out", type=Path, metavar="FILE", help="where to (beside the data)")
+    init.add_argument("-o", "--out", type=Path, metavar="FILE", help="where to (beside the data)")
     init.set_defaults(command=commands.init)
 
     compare = kinds.add_parser("compare", help="compare the minimal ranks of tasks")
@@ -207,6 +207,25 @@ class _Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **settings})
+
+    def parse_known_args(self, *args: Any, **settings: Any) -> Any:
+        """Complain of what is left over where it is left over: in the command, not above it."""
+        options, left = super().parse_known_args(*args, **settings)
+        if left:
+            self.error(self._left_over(left))
+        return options, left
+
+    def _left_over(self, left: Sequence[str]) -> str:
+        named = [word.partition("=")[0] for word in left if word.startswith("-")]
+        if not named:
+            return f"unrecognized arguments: {' '.join(left)}"
+        return "; ".join(self._unknown(option) for option in named)
+
+    def _unknown(self, option: str) -> str:
+        import difflib
+
+        near = difflib.get_close_matches(option, self._option_string_actions, 1)
+        return f"there is no option {option}" + (f": did you mean {near[0]}?" if near else "")
 
     def error(self, message: str) -> NoReturn:
         say(f"rankprobe: {message}\n    see `{self.prog} --help`")

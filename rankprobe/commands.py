@@ -84,11 +84,13 @@ def plan(options: argparse.Namespace) -> None:
     if options.json:
         sys.stdout.write(plan.to_json())
         return
-    from rankprobe.reporting.planning import plan_summary
+    from rankprobe.reporting.planning import command_lines, plan_summary
     from rankprobe.reporting.wording import clean
 
     file = clean(options.config) if options.config is not None else "dataset.yaml"
-    _print(plan_summary(plan, config=file))
+    _print(plan_summary(plan))
+    if lines := command_lines(plan, file):
+        print("\nrun", *lines, sep="\n")
 
 
 def init(options: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -88,3 +88,28 @@ class UserCode:
     def hash(self) -> str:
         """sha256 of the module's file; empty where it has none beside the settings."""
         return hashlib.sha256(self.file.read_bytes()).hexdigest() if self.file.is_file() else ""
+
+
+def code_folder(factory: str, folders: Sequence[Path], error: type[RankprobeError]) -> Path:
+    """The first folder that holds the file of some code; the working folder if it is installed.
+
+    Args:
+        factory: ``module:function``.
+        folders: Where to look before the working folder, the likeliest first.
+        error: Kind of the error.
+
+    Raises:
+        RankprobeError: Of the given kind: the code is nowhere.
+    """
+    places = [*folders, Path()]
+    for folder in places:
+        if UserCode(factory, folder).file.is_file():
+            return folder
+    module = UserCode(factory, Path()).module
+    if importlib.util.find_spec(module.partition(".")[0]) is None:
+        there = ", ".join(dict.fromkeys(str(folder.absolute()) for folder in places))
+        raise error(
+            f"the network is made by `{factory}`, and the module `{module}` is not installed and "
+            f"not in {there}; run the command in the folder where it lies"
+        )
+    return Path()

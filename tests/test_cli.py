@@ -374,6 +374,33 @@ def test_usage_errors_are_ours(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.startswith("rankprobe: ")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["init", "d.csv", "--lable", "y"], "there is no option --lable: did you mean --label?"),
+        (["init", "d.csv", "--lable=y"], "there is no option --lable: did you mean --label?"),
+        (["init", "d.csv", "--zzz"], "there is no option --zzz"),
+        (["init", "d.csv", "e.csv"], "unrecognized arguments: e.csv"),
+        (["init"], "the following arguments are required: DATA"),
+    ],
+)
+def test_usage_errors_point_to_the_help_of_their_command(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == f"rankprobe: {said}\n    see `rankprobe init --help`\n"
+
+
+def test_init_takes_the_short_option_of_the_others(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "t.csv").write_text("a,b\n" + "".join(f"{k},{k % 2}\n" for k in range(40)))
+    assert main(["init", "t.csv", "-o", "t.yaml"]) == 0
+    assert (folder / "t.yaml").is_file()
+
+
 def test_usage_errors_too_break_on_a_terminal_alone(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -164,6 +164,7 @@ def _write(path: Path, state: dict[str, Tensor]) -> None:
 
     arrays = {name: tensor.detach().contiguous().numpy() for name, tensor in state.items()}
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(save(arrays, {"format": "pt"}))
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror}; name another file") from None

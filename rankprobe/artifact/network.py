@@ -28,7 +28,7 @@ from rankprobe.lowrank.scaffold import SPEC_VERSION
 from rankprobe.search.backbone import built_backbone, given_network
 from rankprobe.settings import Origin
 from rankprobe.training.scaffolds import remove
-from rankprobe.user_code import UserCode
+from rankprobe.user_code import code_folder
 
 Shape = tuple[int, ...]
 _LARGEST = 1 << 31  # a size of a layer
@@ -62,12 +62,12 @@ def plan(description: Description, tensors: Mapping[str, Shape]) -> None:
     check_shapes(twin, tensors)
 
 
-def backbone_of(description: Description, folder: Path, *, trust: bool = False) -> nn.Module:
+def backbone_of(description: Description, *folders: Path, trust: bool = False) -> nn.Module:
     """The plain network, with whatever initial weights it draws.
 
     Args:
         description: What a file says.
-        folder: Where code of the user's lies, if not in the working folder.
+        *folders: Where code of the user's may lie beside the working folder, the likeliest first.
         trust: Whether code of the user's may run.
 
     Raises:
@@ -79,7 +79,9 @@ def backbone_of(description: Description, folder: Path, *, trust: bool = False) 
             f"the network is made by code of yours, `{settings.factory}`, which only runs with "
             "--trust (trust=True in Python)"
         )
-    config = _config(description, _code_folder(settings, folder))
+    factory = getattr(settings, "factory", None)
+    code = Path() if factory is None else code_folder(factory, folders, ArtifactError)
+    config = _config(description, code)
     with _built(), torch.device("cpu"), torch.random.fork_rng([]), _float32():
         torch.default_generator.manual_seed(0)
         backbone = built_backbone(config, stub_task(description.task)).float()
@@ -229,13 +231,6 @@ def _check_memory(needed: int) -> None:
             f"its network takes {needed / 1e9:,.1f} GB, more than half of the {there / 1e9:,.1f} "
             "GB that this machine has; load it on a larger one"
         )
-
-
-def _code_folder(settings: Any, folder: Path) -> Path:
-    """The folder with the file of the user's code: the one given, else the working folder."""
-    factory = getattr(settings, "factory", None)
-    beside = factory is not None and UserCode(factory, folder).file.is_file()
-    return folder if beside else Path()
 
 
 def _config(description: Description, folder: Path) -> TaskConfig:

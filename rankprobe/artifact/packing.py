@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from rankprobe.artifact.reading import Model, read_model
 from rankprobe.artifact.sizes import Sizes, sizes_of
 from rankprobe.config import TaskConfig
 from rankprobe.config_backbones import GivenBackbone, HuggingfaceConfig
-from rankprobe.data.facts import read_facts
+from rankprobe.data.facts import TaskFacts, read_facts
 from rankprobe.data.fitted import reads
 from rankprobe.errors import ArtifactError, StoreError
 from rankprobe.lowrank import Scaffold
@@ -84,7 +84,7 @@ def pack(
     folder = Path(run)
     result, facts = load_result(folder), read_facts(folder)
     config = _config(result, folder)
-    _check_form(config, facts.shared)
+    _check_form(config, facts)
     item = _chosen(folder, result, rank, repeat)
     member = item.member
     assert member.rank is not None
@@ -118,12 +118,14 @@ def pack(
         ),
         network=_network(result),
     )
-    module = attached(description, backbone_of(description, folder, trust=trust))
+    # A run lies in runs/NAME beside its settings, and so beside their code, unless told otherwise.
+    code = (folder, folder.absolute().parent.parent)
+    module = attached(description, backbone_of(description, *code, trust=trust))
     put(module, {name: np.asarray(value) for name, value in tensors.items()})
     frozen_now = description.frozen.model_copy(update={"sha256": frozen_sums(module)})
     description = description.model_copy(update={"frozen": frozen_now})
     path = Path(out)
-    model = _write(path, tensors, description, trust=trust)
+    model = _write(path, tensors, description, code, trust=trust)
     return Packed(
         path,
         member.rank,
@@ -165,7 +167,7 @@ def _evaluated(
     return resampled(scaffold, use.index(member.epochs * per_epoch - 1, per_epoch))
 
 
-def _check_form(config: TaskConfig, shared: tuple[str, ...]) -> None:
+def _check_form(config: TaskConfig, facts: TaskFacts) -> None:
     """Refuse networks that are more than a seed and an adapter."""
     backbone, scaffold = config.backbone, config.scaffold
     if scaffold.seeds or (scaffold.resample == "batch" and scaffold.evaluation == "kept"):
@@ -189,10 +191,14 @@ def _check_form(config: TaskConfig, shared: tuple[str, ...]) -> None:
             "the network was given in Python, so nothing says how to make it again; measure with "
             "`backbone: {family: python, factory: module:function}`"
         )
-    if shared:
+    if facts.shared:
+        # Such a network holds the arrays of its whole task, and an example is a number in them.
+        what = {"graphs": "graphs (molecules among them)", "nodes": "the nodes of a graph"}
         raise ArtifactError(
-            f"the network reads {', '.join(shared)}, which all its examples share and a packed "
-            "model does not hold: models of nodes in one graph cannot be packed"
+            f"models of {what.get(facts.kind, facts.kind)} cannot be packed: the network holds all "
+            "graphs of its task, and a packed model is a seed and an adapter without data; what "
+            "can be packed are models of tables, arrays, pictures, texts, series, trajectories "
+            "and language"
         )
 
 
@@ -247,15 +253,21 @@ def _network(result: Result) -> str:
 
 
 def _write(
-    path: Path, tensors: Mapping[str, NDArray[Any]], description: Description, *, trust: bool
+    path: Path,
+    tensors: Mapping[str, NDArray[Any]],
+    description: Description,
+    code: Sequence[Path],
+    *,
+    trust: bool,
 ) -> Model:
     """Write beside the file, read what was written, and only then put it in place."""
     from safetensors.numpy import save
 
     part = path.with_name(f"{path.name}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(save(dict(tensors), written(description)))
-        model = read_model(part, trust=trust)
+        model = read_model(part, trust=trust, code=code)
         part.replace(path)
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror}; name another file") from None

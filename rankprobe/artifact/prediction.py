@@ -34,11 +34,13 @@ class Predictions:
         outputs: (n, outputs): scores (logits) of classes, or values in the target's units.
         notes: What the data hold that training data did not, such as categories never seen, and
             what it is read as: a line a column.
+        files: The file of each example; empty where the examples are rows of one.
     """
 
     task: TaskFacts
     outputs: NDArray[np.float32]
     notes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
@@ -50,14 +52,19 @@ class Predictions:
 
     def header(self) -> list[str]:
         """Names of the columns."""
+        first = ["file"] if self.files else []
         if self.task.classes:
-            return ["prediction", *(f"probability_{name}" for name in self.task.classes)]
+            return [*first, "prediction", *(f"probability_{name}" for name in self.task.classes)]
         count = self.outputs.shape[1]
         names = [f"prediction_{index}" for index in range(1, count + 1)]
-        return ["prediction"] if count == 1 else names
+        return first + (["prediction"] if count == 1 else names)
 
     def rows(self) -> Iterator[list[str]]:
-        """A row an example: the likeliest class and the probability of each, or the values."""
+        """A row an example: its file, then the likeliest class and all probabilities, or values."""
+        for index, row in enumerate(self._values()):
+            yield [self.files[index], *row] if self.files else row
+
+    def _values(self) -> Iterator[list[str]]:
         if not self.task.classes:
             for row in self.outputs:
                 yield [f"{value:.9g}" for value in row]
@@ -79,6 +86,7 @@ class Predictions:
             StoreError: It cannot be written.
         """
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("w", encoding="utf-8", newline="") as file:
                 self.write(file)
         except OSError as error:
@@ -112,7 +120,7 @@ def predict(path: str | Path, data: str | Path, *, trust: bool = False) -> Predi
         new = read_inputs(task.fitted, Path(data))
         if new.inputs.shape[1:] != task.input_shape:
             raise ValueError(f"inputs of shape {new.inputs.shape[1:]}")
-        return Predictions(task, _outputs(model, new.inputs), new.notes)
+        return Predictions(task, _outputs(model, new.inputs), new.notes, new.files)
     except _WRONG as error:
         raise ArtifactError(
             f"{path}: its preprocessing does not fit its network ({type(error).__name__}: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,13 @@ def load(path: str | Path, *, trust: bool = False) -> nn.Module:
     return read_model(path, trust=trust).module
 
 
-def read_model(path: str | Path, *, trust: bool = False) -> Model:
+def read_model(path: str | Path, *, trust: bool = False, code: Sequence[Path] = ()) -> Model:
     """`load`, with what the file says and the plain network beside the module.
+
+    Args:
+        path: As for `load`.
+        trust: As for `load`.
+        code: Further folders where code of the user's may lie.
 
     Raises:
         ArtifactError: As `load`.
@@ -70,14 +76,14 @@ def read_model(path: str | Path, *, trust: bool = False) -> Model:
     header = read_header(path)
     description = read_description(path, header.metadata)
     try:
-        return _model(header, description, path.parent, trust=trust)
+        return _model(header, description, path.parent, *code, trust=trust)
     except ArtifactError as error:
         if str(error).startswith(str(path)):
             raise
         raise ArtifactError(f"{path}: {error}") from None
 
 
-def _model(header: Header, description: Description, folder: Path, *, trust: bool) -> Model:
+def _model(header: Header, description: Description, *folders: Path, trust: bool) -> Model:
     shapes = {name: entry.shape for name, entry in header.tensors.items()}
     if shapes.keys() != description.trained.sha256.keys():
         name = min(shapes.keys() ^ description.trained.sha256.keys())
@@ -85,7 +91,7 @@ def _model(header: Header, description: Description, folder: Path, *, trust: boo
     scaffold_of(description)
     plan(description, shapes)
     tensors = {name: _values(header, description, name) for name in shapes}
-    backbone = backbone_of(description, folder, trust=trust)
+    backbone = backbone_of(description, *folders, trust=trust)
     module = attached(description, backbone)
     check_shapes(module, shapes)
     _check_frozen(description, module)

@@ -26,10 +26,12 @@ class NewData:
     Attributes:
         inputs: (n, ...), in the order of the file.
         notes: What they hold that training data did not, a line a column.
+        files: What each was read from, relative to the folder given; empty where they are rows.
     """
 
     inputs: Inputs
     notes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 Read = Callable[[Fitted, Path], NewData]
@@ -96,11 +98,17 @@ def _table(fitted: Fitted, path: Path) -> NewData:
 
 
 def _pictures(fitted: Fitted, path: Path) -> NewData:
-    from rankprobe.data.images import picture_files
+    from rankprobe.data.images import is_picture, picture_files
     from rankprobe.data.pictures import brought_to_form, decoded, scaled_pictures
 
     wanted = SimpleNamespace(size=fitted["size"], grey=fitted["grey"])
     data = cast("Any", wanted)
+    files: list[Path] = []
+    if is_picture(path):
+        raise DataError(
+            f"{path} is a single picture; name the folder that holds it, or an .npz with the array "
+            f"`{fitted['name']}`"
+        )
     if path.is_dir():
         files = sorted(picture_files(path))
         if not files:
@@ -115,7 +123,8 @@ def _pictures(fitted: Fitted, path: Path) -> NewData:
             f"{path} holds pictures of {sizes}, and the model reads {' x '.join(map(str, shape))} "
             "(channels, height, width)"
         )
-    return NewData(scaled_pictures(pictures, np.arange(len(pictures)), fitted["scales"]))
+    inputs = scaled_pictures(pictures, np.arange(len(pictures)), fitted["scales"])
+    return NewData(inputs, files=tuple(file.relative_to(path).as_posix() for file in files))
 
 
 def _texts(fitted: Fitted, path: Path) -> NewData:

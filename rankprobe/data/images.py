@@ -151,6 +151,11 @@ def _folders(path: Path) -> list[Path]:
     return folders
 
 
+def is_picture(path: Path) -> bool:
+    """Whether a path is a picture by its name."""
+    return path.suffix.lower() in _SUFFIXES and not path.is_dir()
+
+
 def picture_files(folder: Path) -> Iterator[Path]:
     """Every picture in a folder and the folders in it."""
     for path in folder.rglob("*"):

@@ -80,18 +80,26 @@ def summary(comparison: Comparison) -> RenderableType:
     return Group(*parts)
 
 
-def warning_words(comparison: Comparison) -> str:
-    """What must not be missed where the scope differs; empty where it does not."""
+def warning_words(comparison: Comparison, *, short: bool = False) -> str:
+    """What must not be missed where the scope differs; empty where it does not.
+
+    Args:
+        comparison: Two tasks or more.
+        short: Count what follows the first setting, where a title must hold it.
+    """
     if not comparison.scope:
         return ""
-    return f"not measured alike: {', '.join(clean(item.setting) for item in comparison.scope)}"
+    names = [clean(item.setting) for item in comparison.scope]
+    if short and len(names) > 2:
+        return f"not measured alike: {names[0]} and {len(names) - 1} more settings"
+    return f"not measured alike: {', '.join(names)}"
 
 
 def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     """Draw recovery against rank, one line a task; see `rankprobe.reporting.overlay`."""
     from rankprobe.reporting.overlay import plot_results
 
-    words = warning_words(comparison)
+    words = warning_words(comparison, short=True)
     return plot_results(
         comparison.results,
         names=[task.label for task in comparison.tasks],

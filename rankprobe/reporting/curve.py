@@ -8,7 +8,6 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.text import Text
-from matplotlib.transforms import ScaledTranslation
 
 from rankprobe.records import Baseline, Point, Result
 from rankprobe.reporting.marking import mark_rank, place_words
@@ -17,10 +16,12 @@ from rankprobe.reporting.placing import (
     EdgeLabel,
     add_edge_labels,
     add_title,
+    beside,
     fill_title,
     finite,
     keep_above,
     label_ranks,
+    mark_cuts,
     score_limits,
     set_metric_axis,
     set_rank_axis,
@@ -110,7 +111,8 @@ def _draw_references(ax: Axes, result: Result) -> None:
     baseline = result.baseline
     low, high = finite([baseline.low]), finite([baseline.high])
     if low and high:
-        ax.axhspan(low[0], high[0], facecolor=GREY, alpha=0.22, linewidth=0, zorder=0.5)
+        band = ax.axhspan(low[0], high[0], facecolor=GREY, alpha=0.22, linewidth=0, zorder=0.5)
+        keep_above(ax, STRIP, band)
     ax.axhline(baseline.mean, color=INK, linewidth=1.1, zorder=1)
     ax.plot(
         [0.985] * len(finite(baseline.scores)),
@@ -147,13 +149,10 @@ def _draw_points(ax: Axes, result: Result) -> None:
     points = result.points
     repeats = [(p.rank, score) for p in points for score in finite(p.scores)]
     # Left of the mean: on it, the interval would hide them.
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    beside = ax.transData + ScaledTranslation(-4.5 / 72, 0, figure.dpi_scale_trans)
     ax.plot(
         [rank for rank, _ in repeats],
         [score for _, score in repeats],
-        transform=beside,
+        transform=ax.transData + beside(ax, -4.5),
         label="one repeat",
         **_FAINT,
     )
@@ -175,6 +174,8 @@ def _draw_points(ax: Axes, result: Result) -> None:
         label=f"mean, {percent(result.minimal_rank.confidence)} interval",
     )
     keep_above(ax, STRIP, *bars[1], *bars[2])
+    ends = [(p.rank, end) for p in points for end in finite([p.low, p.high])]
+    mark_cuts(ax, STRIP, ends, color=BLUE, zorder=3)
 
 
 def _edge_labels(result: Result) -> list[EdgeLabel]:

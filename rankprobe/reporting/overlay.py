@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
@@ -13,11 +14,13 @@ from rankprobe.records import Point, Result
 from rankprobe.reporting.placing import (
     add_title,
     at_height,
+    beside,
     data_limits,
     fill_title,
     finite,
     keep_above,
     label_ranks,
+    mark_cuts,
     set_metric_axis,
     set_rank_axis,
 )
@@ -27,6 +30,7 @@ from rankprobe.reporting.style import (
     INK,
     LINES,
     MARKERS,
+    NORMAL,
     SMALL,
     VERMILLION,
     new_axes,
@@ -36,6 +40,8 @@ from rankprobe.reporting.style import (
 )
 from rankprobe.reporting.wording import minimal_words, percent, target_label, target_share
 
+_WIDTH = 300.0  # points that the axes are wide, roughly
+_STEP, _SPREAD = 3.0, 9.0  # points between tasks at one rank, and between the outermost at most
 _LANE = 0.042  # height of one task's lane in the strip, as a share of the axes
 
 
@@ -70,7 +76,8 @@ def plot_results(
         ax = new_axes(7.2, max(4.2 + 0.09 * count, 0.7 + 0.36 * count)) if ax is None else ax
         drawn = [result for result in results if _has_signal(result)]
         ranks = sorted({point.rank for result in drawn or results for point in result.points})
-        strip = min(0.5, max(0.12, 0.03 + _LANE * count))
+        lanes = [result for result in drawn if _is_placed(result)]
+        strip = min(0.5, max(0.12, 0.03 + _LANE * len(lanes))) if lanes else 0.03
         _set_axes(ax, drawn, ranks, strip)
         targets = {target_share(result) for result in results}
         if len(targets) == 1:
@@ -81,12 +88,14 @@ def plot_results(
             _say_nothing_learned(ax, strip)
         handles = []
         called = _names(results) if names is None else [printable(name, 34) for name in names]
+        shifts = iter(_shifts(ranks, len(drawn)))
+        heights = (strip * (1 - (lane + 0.7) / (len(lanes) + 0.4)) for lane in range(len(lanes)))
         for index, (result, name) in enumerate(zip(results, called, strict=True)):
-            height = strip * (1 - (index + 0.7) / (count + 0.4))
             line = _style(index)
             if _has_signal(result):
-                _draw_task(ax, result.points, line, strip)
-                _draw_lane(ax, result, height, line)
+                _draw_task(ax, result.points, line, strip, next(shifts))
+                if _is_placed(result):
+                    _draw_lane(ax, result, next(heights), line)
             else:
                 line.set(linestyle="none", marker="none")
             line.set_label(f"{name}\n{_answer(result, several_targets=len(targets) > 1)}")
@@ -94,10 +103,12 @@ def plot_results(
         if len(targets) == 1:
             label = f"target: {target_label(results[0])}"
             handles.append(Line2D([], [], color=INK, linewidth=1.0, linestyle="--", label=label))
-        _draw_legend(ax, handles, strip)
+        _draw_legend(ax, handles)
+        if lanes:
+            _name_lanes(ax, strip)
         settle(ax, freeze=own)
         if title is not None:
-            title.set_color(VERMILLION)
+            title.set(color=VERMILLION, fontsize=NORMAL)
             fill_title(title, printable(warning, 200))
         named = [r.minimal_rank.value for r in drawn if r.minimal_rank.value is not None]
         label_ranks(ax, ranks, dict.fromkeys(named))
@@ -107,6 +118,24 @@ def plot_results(
 def _has_signal(result: Result) -> bool:
     """Where full training beats chance; elsewhere recovery is a ratio of noise."""
     return result.minimal_rank.verdict != "no_signal"
+
+
+def _is_placed(result: Result) -> bool:
+    """Whether there is a limit of the minimal rank to draw."""
+    return (result.minimal_rank.low, result.minimal_rank.high) != (None, None)
+
+
+def _shifts(ranks: Sequence[int], count: int) -> list[float]:
+    """Points by which tasks stand beside their ranks, so that no interval hides another.
+
+    They stay nearer to their own rank than to the next one.
+    """
+    if count < 2:
+        return [0.0] * count
+    octaves = np.log2(ranks)
+    gap = _WIDTH * np.diff(octaves).min() / np.ptp(octaves) if len(ranks) > 1 else _WIDTH
+    step = min(_STEP, _SPREAD / (count - 1), 0.7 * gap / (count - 1))
+    return [float(step * (index - (count - 1) / 2)) for index in range(count)]
 
 
 def _say_nothing_learned(ax: Axes, strip: float) -> None:
@@ -123,8 +152,8 @@ def _say_nothing_learned(ax: Axes, strip: float) -> None:
     )
 
 
-def _draw_legend(ax: Axes, handles: Sequence[Line2D], strip: float) -> None:
-    """Tasks with their answers right of the axes, and what the lanes are left of them."""
+def _draw_legend(ax: Axes, handles: Sequence[Line2D]) -> None:
+    """Tasks with their answers right of the axes."""
     ax.legend(
         handles=handles,
         loc="upper left",
@@ -133,6 +162,10 @@ def _draw_legend(ax: Axes, handles: Sequence[Line2D], strip: float) -> None:
         labelspacing=0.8,
         fontsize=SMALL,
     )
+
+
+def _name_lanes(ax: Axes, strip: float) -> None:
+    """What the lanes are, left of them."""
     ax.text(
         -0.02,
         strip / 2,
@@ -177,7 +210,8 @@ def _style(index: int) -> Line2D:
     )
 
 
-def _draw_task(ax: Axes, points: Sequence[Point], line: Line2D, strip: float) -> None:
+def _draw_task(ax: Axes, points: Sequence[Point], line: Line2D, strip: float, shift: float) -> None:
+    place = ax.transData + beside(ax, shift)
     kept = [p for p in points if finite([p.recovery.mean])]
     ranks = [p.rank for p in kept]
     lines = ax.plot(
@@ -190,21 +224,27 @@ def _draw_task(ax: Axes, points: Sequence[Point], line: Line2D, strip: float) ->
         markersize=5.0,
         markeredgecolor="white",
         markeredgewidth=0.6,
+        transform=place,
         zorder=3,
     )
     for point in kept:
         ends = finite([point.recovery.low, point.recovery.high])
         lines += ax.plot(
-            [point.rank] * len(ends), ends, color=line.get_color(), linewidth=0.9, zorder=2
+            [point.rank] * len(ends),
+            ends,
+            color=line.get_color(),
+            linewidth=0.9,
+            transform=place,
+            zorder=2,
         )
     keep_above(ax, strip, *lines)
+    cut = [(p.rank, e) for p in kept for e in finite([p.recovery.low, p.recovery.high])]
+    mark_cuts(ax, strip, cut, shift=shift, color=line.get_color(), zorder=2)
 
 
 def _draw_lane(ax: Axes, result: Result, height: float, line: Line2D) -> None:
     """The minimal rank with its interval; an open side runs to the edge of the axes."""
     minimal, transform = result.minimal_rank, at_height(ax)
-    if minimal.low is None and minimal.high is None:
-        return
     left, right = ax.get_xlim()
     ends = (minimal.low or left, minimal.high or right)
     ax.plot(ends, [height] * 2, color=line.get_color(), linewidth=1.6, transform=transform)
@@ -224,6 +264,8 @@ def _draw_lane(ax: Axes, result: Result, height: float, line: Line2D) -> None:
 
 
 def _answer(result: Result, *, several_targets: bool) -> str:
+    if not _is_placed(result) and result.minimal_rank.value is None:
+        return f"no minimal rank: {minimal_words(result.minimal_rank)}"
     at = "" if result.epsilon is not None else "at "
     where = f" {at}{target_label(result)}" if several_targets else ""
     return f"minimal rank{where}: {minimal_words(result.minimal_rank)}"

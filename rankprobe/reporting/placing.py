@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.markers import CARETDOWN, CARETUP
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
-from matplotlib.transforms import Transform, blended_transform_factory
+from matplotlib.transforms import ScaledTranslation, Transform, blended_transform_factory
 from numpy.typing import ArrayLike
 
 from rankprobe.records.bounds import bounds_of
@@ -208,7 +210,9 @@ def fill_title(title: Text, words: str) -> None:
     figure = title.get_figure(root=True)
     assert figure is not None
     title.set_text(words)
-    while title.get_window_extent().x1 > figure.bbox.x1 - _GAP and len(title.get_text()) > 2:
+    # Letters are a little wider or narrower at the resolution of a file.
+    room = 0.985 * figure.bbox.x1
+    while title.get_window_extent().x1 > room and len(title.get_text()) > 2:
         title.set_text(title.get_text().rstrip("…")[:-1].rstrip() + "…")
 
 
@@ -216,6 +220,45 @@ def keep_above(ax: Axes, strip: float, *artists: Artist) -> None:
     """Clip artists at the strip: an interval that leaves the limits ends there."""
     for artist in artists:
         artist.set_clip_path(Rectangle((0, strip), 1, 1 - strip, transform=ax.transAxes))
+
+
+def mark_cuts(
+    ax: Axes, strip: float, ends: Sequence[tuple[float, float]], *, shift: float = 0.0, **style: Any
+) -> None:
+    """A caret at the edge of the data where an interval goes on beyond it.
+
+    Args:
+        ax: Axes whose limits are set.
+        strip: Share of the height below the data.
+        ends: (rank, end of an interval) each.
+        shift: Points by which the intervals are drawn beside their ranks.
+        **style: Of the carets, such as their colour.
+    """
+    bottom, high = ax.get_ylim()
+    low = bottom + strip * (high - bottom)
+    for marker, edge, ranks in (
+        (CARETDOWN, strip, [rank for rank, end in ends if end < low]),
+        (CARETUP, 1.0, [rank for rank, end in ends if end > high]),
+    ):
+        if ranks:
+            ax.plot(
+                ranks,
+                [edge] * len(ranks),
+                transform=at_height(ax) + beside(ax, shift),
+                marker=marker,
+                linestyle="none",
+                markersize=5.0,
+                markeredgewidth=0.0,
+                clip_on=False,
+                **style,
+            )
+
+
+def beside(ax: Axes, points: float) -> Transform:
+    """A shift to the right by points, to be added to another transform."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    return ScaledTranslation(points / 72, 0, figure.dpi_scale_trans)
 
 
 def at_height(ax: Axes) -> Transform:

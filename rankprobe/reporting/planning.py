@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import PurePath
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,8 +11,10 @@ from rich.text import Text
 
 from rankprobe.records import MinimalRank
 from rankprobe.records.plan import Plan, PlannedRow
+from rankprobe.reporting.printing import COLUMNS
 from rankprobe.reporting.wording import clean, duration, interval_words, percent
 
+_INDENT = "    "
 _SOURCES = {
     "repeats": "one repeat",
     "test_set": "test set",
@@ -20,12 +23,11 @@ _SOURCES = {
 }
 
 
-def plan_summary(plan: Plan, *, config: str = "dataset.yaml") -> RenderableType:
-    """The answer, the table of repeats, what to run, and what the prediction rests on.
+def plan_summary(plan: Plan) -> RenderableType:
+    """The answer, the table of repeats, and what the prediction rests on.
 
     Args:
         plan: From `rankprobe.planning.make.make_plan`.
-        config: Path of the task's file, for the command to run.
 
     Returns:
         A rich renderable; text from data is plain text in it, never markup.
@@ -37,7 +39,6 @@ def plan_summary(plan: Plan, *, config: str = "dataset.yaml") -> RenderableType:
     grid.add_column(overflow="fold")
     facts = [
         ("ranks", _ranks(plan)),
-        ("run", _command(plan, config)),
         ("noise", _noise(plan)),
         ("memory", _memory(plan)),
         ("from", _sources(plan)),
@@ -76,7 +77,7 @@ def plan_notes(plan: Plan) -> list[str]:
     if plan.thinned > 1:
         notes.append(
             f"Note: The interval holds many ranks, so only some are to be measured; it can come "
-            f"out up to {plan.thinned - 1} ranks wider at each end than the table says."
+            f"out up to {_count(plan.thinned - 1, 'rank')} wider at each end than the table says."
         )
     if plan.differing:
         keys = ", ".join(plan.differing)
@@ -177,12 +178,44 @@ def _ranks(plan: Plan) -> str:
     return f"{listed}: those of the interval at {_planned_repeats(plan)} repeats, and neighbours"
 
 
-def _command(plan: Plan, config: str) -> str:
-    if not plan.ranks:
-        return ""
+def command_lines(plan: Plan, config: str) -> list[str]:
+    """The measurement that goes on from the pilot, on lines of its own: none where none helps.
+
+    They are to be copied, so they are broken with a backslash, and must not be laid out.
+
+    Args:
+        plan: From `rankprobe.planning.make.make_plan`.
+        config: Path of the task's file.
+    """
+    if not plan.ranks or plan.enough is None:
+        return []
     listed = ",".join(str(rank) for rank in plan.ranks)
     repeats = max(_planned_repeats(plan), plan.pilot_repeats)
-    return f"rankprobe measure {shlex.quote(config)} --repeats {repeats} --ranks {listed}"
+    parts = [
+        f"rankprobe measure {shlex.quote(config)}",
+        f"--repeats {repeats}",
+        f"--ranks {listed}",
+    ]
+    if (folder := _pilot_folder(plan)) is not None:
+        parts.append(f"--out {shlex.quote(folder)}")
+    lines = [parts[0]]
+    for part in parts[1:]:
+        if len(_INDENT) + len(f"{lines[-1]} {part}") <= COLUMNS - 2:
+            lines[-1] += f" {part}"
+        else:
+            lines[-1] += " \\"
+            lines.append(f"{_INDENT}{part}")
+    return [f"{_INDENT}{line}" for line in lines]
+
+
+def _pilot_folder(plan: Plan) -> str | None:
+    """The folder to go on in; one of other settings would be refused."""
+    if not plan.pilot_repeats or plan.differing:
+        return None
+    pilot = PurePath(clean(plan.sources[0]))
+    if pilot.suffix != ".json":
+        return str(pilot)
+    return str(pilot.parent) if pilot.name == "result.json" else None
 
 
 def _noise(plan: Plan) -> str:

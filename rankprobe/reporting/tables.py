@@ -29,6 +29,8 @@ from rankprobe.reporting.wording import (
     score_text,
 )
 
+STAR = "* something about this training is noted below"
+
 __all__ = ["flag_sentence", "rows", "summary", "verdict_sentence"]
 
 
@@ -43,6 +45,8 @@ def summary(result: Result) -> RenderableType:
     """
     notes = [verdict_sentence(result), *(f"Note: {line}" for line in flag_lines(result))]
     parts: list[RenderableType] = [Text(headline(result), style="bold"), Text(), _table(result)]
+    if any("*" in row[0] for row in rows(result)):
+        parts.append(Text(STAR, style="dim"))
     parts += [Text(), *(Text(note) for note in notes), Text()]
     cost = duration(result.cost["seconds"]) if "seconds" in result.cost else ""
     facts: list[tuple[str, RenderableType]] = [

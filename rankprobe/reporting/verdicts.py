@@ -37,8 +37,8 @@ FLAGS = {
         "stand behind them"
     ),
     "few_repeats": (
-        "fewer than 3 repeats, or scaffold seeds that they share: the intervals say little about "
-        "luck in training"
+        "there are fewer than 3 repeats, or fewer than 3 scaffold seeds for repeats to take turns "
+        "with: the intervals say little about luck in training"
     ),
     "smaller_rank_reaches": (
         "a smaller rank's mean reaches the target too, but larger ranks fall below it again: "

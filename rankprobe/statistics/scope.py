@@ -3,7 +3,8 @@
 The configuration as read decides, not its description in words. What belongs to a task may
 differ: data, sizes of input and output, scaffold seed, seeds of repeats, which ranks were
 measured and how often, and the epochs that ``auto`` found, since the rule that found them is
-the same.
+the same. A family of backbones has settings of its own: between families those that both have are
+compared, and what one alone has is not a difference beside that of the families.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _SECTIONS = ("backbone", "adapter", "scaffold", "training")
 _OF_THE_TASK = {("backbone", "seed")}
 _ABSENT = "not given"
 _SETTINGS = "settings"
+_FAMILY = "backbone.family"
 
 
 def scope_differences(
@@ -82,6 +84,8 @@ def _by_value(
         for item, label in zip(settings, labels, strict=True):
             if section in _SECTIONS and not any(k.startswith(f"{section}.") for k in item):
                 continue  # it has no settings at all, which is named once, under `settings`
+            if section == "backbone" and key not in item and _foreign(key, item, settings):
+                continue
             value = item.get(key, _ABSENT)
             names = next((names for other, names in values if other == value), None)
             if names is None:
@@ -91,13 +95,28 @@ def _by_value(
     return found
 
 
+def _foreign(key: str, item: Mapping[str, Any], settings: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a setting belongs to other families of backbones than that of an item."""
+    owners = {other.get(_FAMILY) for other in settings if key in other}
+    return item.get(_FAMILY) not in owners
+
+
+def _defaults(section: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Any:
+    """Defaults of a section; those of a backbone hold for its family alone."""
+    known = defaults.get(section) or {}
+    if section != "backbone" or given.get("family", known.get("family")) == known.get("family"):
+        return known
+    return {}
+
+
 def _settings(result: Result, defaults: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that must agree, by dotted key."""
     configuration = result.provenance.get("configuration")
     settings: dict[str, Any] = {_SETTINGS: _knowledge(result)}
     if isinstance(configuration, Mapping):
         for section in _SECTIONS:
-            values = {**(defaults.get(section) or {}), **(configuration.get(section) or {})}
+            given = configuration.get(section) or {}
+            values = {**_defaults(section, given, defaults), **given}
             settings |= {
                 f"{section}.{key}": value
                 for key, value in values.items()

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 import rankprobe
+from rankprobe.artifact.merging import merge
 from rankprobe.artifact.packing import pack
 from rankprobe.artifact.prediction import Predictions, predict
 from rankprobe.artifact.reading import read_model
@@ -147,6 +149,18 @@ def test_one_of_several_scaffolds_at_once_is_refused(tmp_path: Path) -> None:
     result["provenance"]["configuration"]["scaffold"] = {"resample": "batch"}
     (folder / "result.json").write_text(json.dumps(result))
     with pytest.raises(ArtifactError, match="tested on several scaffolds at once"):
+        pack(folder, rank=2, out=tmp_path / "m")
+
+
+@pytest.mark.parametrize("kind", ["graphs", "nodes"])
+def test_models_of_graphs_are_refused_with_what_can_be_packed(kind: str, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run("numbers"), folder)
+    facts = json.loads((folder / "task.json").read_text())
+    facts |= {"kind": kind, "shared": ["edges", "nodes"]}
+    (folder / "task.json").write_text(json.dumps(facts))
+    what = {"graphs": r"graphs \(molecules among them\)", "nodes": "the nodes of a graph"}[kind]
+    with pytest.raises(ArtifactError, match=f"^models of {what} cannot be packed: .* pictures"):
         pack(folder, rank=2, out=tmp_path / "m")
 
 
@@ -316,6 +330,22 @@ class TestOwnNetwork:
         with pytest.raises(ArtifactError, match="the code that makes the network is not what it"):
             rankprobe.load(path, trust=True)
 
+    def test_it_is_found_beside_the_settings_from_anywhere(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "there").mkdir()
+        self.packed(tmp_path / "there")
+        run = tmp_path / "there" / "runs" / "one"
+        shutil.copytree(tmp_path / "there" / "run", run)
+        (run / "mine.py").unlink()
+        monkeypatch.chdir(tmp_path)
+        assert pack(run, rank=2, out=tmp_path / "m", trust=True).rank == 2
+        (tmp_path / "there" / "mine.py").unlink()
+        with pytest.raises(
+            ArtifactError, match=r"module `mine` is not installed and not in .*in the folder where"
+        ):
+            pack(run, rank=2, out=tmp_path / "m", trust=True)
+
 
 def test_preprocessing_of_anybodys_is_one_clear_error(tmp_path: Path) -> None:
     path = packed("table", tmp_path)
@@ -342,6 +372,26 @@ def test_a_class_without_a_name_is_one_clear_error(tmp_path: Path) -> None:
     path.write_bytes(raw)
     with pytest.raises(ArtifactError, match="1 names of classes for 2 outputs"):
         predict(path, run("numbers") / "new" / "data.npz")
+
+
+def test_predictions_of_a_folder_of_pictures_name_the_files(tmp_path: Path) -> None:
+    path, new = packed("pictures", tmp_path), tmp_path / "new"
+    (new / "b").mkdir(parents=True)
+    for name in ("b/2.png", "10.png"):
+        Image.fromarray(np.full((8, 8, 3), 7, dtype=np.uint8)).save(new / name)
+    found = predict(path, new)
+    assert found.header()[:2] == ["file", "prediction"]
+    assert [row[0] for row in found.rows()] == ["10.png", "b/2.png"]
+    assert len(next(iter(found.rows()))) == len(found.header())
+    with pytest.raises(DataError, match=r"10\.png is a single picture; name the folder"):
+        predict(path, new / "10.png")
+
+
+def test_files_are_written_into_folders_that_are_not_there(tmp_path: Path) -> None:
+    model = pack(run("numbers"), rank=2, out=tmp_path / "new" / "m.safetensors").path
+    merge(model, out=tmp_path / "other" / "d.safetensors")
+    predict(model, run("numbers") / "new" / "data.npz").save(tmp_path / "third" / "p.csv")
+    assert (tmp_path / "third" / "p.csv").is_file()
 
 
 def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

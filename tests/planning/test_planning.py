@@ -17,7 +17,12 @@ from rankprobe.planning.work import Row as WorkRow
 from rankprobe.planning.work import Work, pilot_work, trainings
 from rankprobe.records import Rate, Result
 from rankprobe.records.plan import Plan, PlannedRow
-from rankprobe.reporting.planning import plan_headline, plan_notes, plan_summary
+from rankprobe.reporting.planning import (
+    command_lines,
+    plan_headline,
+    plan_notes,
+    plan_summary,
+)
 from tests.reporting.examples import HOSTILE
 from tests.statistics.pilots import World, without_variance
 
@@ -66,10 +71,43 @@ def test_a_pilot_alone_gives_intervals_trainings_time_and_ranks(
     assert max(map(len, out.splitlines())) <= 80
     assert "repeats should give an interval at most 3 ranks wide" in out
     assert sum(line.rstrip().endswith(" enough") for line in out.splitlines()) == 1
-    assert "rankprobe measure dataset.yaml --repeats" in out
+    assert "up to 1 rank wide" not in out
+    command = out[out.index("    rankprobe measure") :].rstrip()
+    listed = ",".join(map(str, make_plan([run], wished=3).ranks))
+    joined = command.replace(" \\\n", " ").split()
+    assert joined[:3] == ["rankprobe", "measure", "dataset.yaml"]
+    assert joined[-4:] == ["--ranks", listed, "--out", "run"]
     assert "the pilot run (2 repeats)" in out
     assert "This is a prediction" in out
     assert "memory" not in out
+
+
+def test_the_command_can_be_copied_and_goes_on_from_the_pilot() -> None:
+    plan = make_plan([written(Path(), "a run", pilot())], wished=3)
+    long = replace(plan, ranks=tuple(range(100, 160)), thinned=2)
+    assert command_lines(long, "my data.yaml") == [
+        f"    rankprobe measure 'my data.yaml' --repeats {plan.enough} \\",
+        f"        --ranks {','.join(map(str, long.ranks))} \\",
+        "        --out 'a run'",
+    ]
+    assert "up to 1 rank wider" in " ".join(plan_notes(long))
+    assert command_lines(replace(plan, sources=("runs/x/result.json",)), "d.yaml")[-1].endswith(
+        "--out runs/x"
+    )
+    # Other settings than the pilot's are refused in its folder.
+    other = command_lines(replace(plan, differing=("training.epochs",)), "d.yaml")
+    assert "--out" not in " ".join(other)
+
+
+def test_no_command_is_named_where_none_helps(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noisy = pilot(3, World(over_repeats=0.01, over_examples=0.8))
+    plan = make_plan([written(folder, "run", noisy)], wished=1)
+    assert plan.enough is None
+    assert command_lines(plan, "dataset.yaml") == []
+    assert main(["plan", "--from", "run"]) == 0
+    assert "rankprobe measure" not in capsys.readouterr().out
 
 
 def test_json_is_the_plan_and_nothing_else(

@@ -174,7 +174,14 @@ def test_the_figure_names_every_task_with_its_answer() -> None:
 
 def test_a_long_warning_stays_inside_its_figure() -> None:
     many = tuple(ScopeDifference(f"backbone.setting_{k}", ()) for k in range(30))
-    assert_readable(plot_comparison(compared(*three(), scope=many)))
+    ax = plot_comparison(compared(*three(), scope=many))
+    assert_readable(ax)
+    title = ax.get_title(loc="left")
+    assert title == "Not measured alike: backbone.setting_0 and 29 more settings"
+    # It is as wide in print as on the screen, but for the letters' rounding.
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    assert ax._left_title.get_window_extent().x1 < 0.99 * figure.bbox.x1  # type: ignore[attr-defined]
 
 
 def test_the_figure_is_written_in_the_format_of_its_name(tmp_path: Path) -> None:

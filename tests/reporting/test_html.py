@@ -81,7 +81,7 @@ def test_holds_everything_the_reader_needs() -> None:
 
 def test_flags_are_explained() -> None:
     assert "The interval of the minimal rank is wide" in read("wide").text
-    assert "Fewer than 3 repeats" in read("rank_one").text
+    assert "There are fewer than 3 repeats" in read("rank_one").text
     assert not read("resolved").all("li")
 
 

@@ -15,6 +15,9 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.markers import CARETDOWN, CARETUP
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
@@ -320,7 +323,7 @@ def test_a_fixed_rate_says_so() -> None:
 def test_overlay_names_tasks_answers_and_target() -> None:
     shown = words(plot_results([EXAMPLES["resolved"], EXAMPLES["no_signal"], EXAMPLES["largest"]]))
     assert "letters\nminimal rank: 6 (5 to 7)" in shown
-    assert "shuffled labels\nminimal rank: no signal" in shown
+    assert "shuffled labels\nno minimal rank: no signal" in shown
     assert "hard to recover\nminimal rank: above 64" in shown
     assert "target: 95 %" in shown
 
@@ -359,6 +362,55 @@ def test_overlay_of_only_tasks_without_signal_is_still_readable() -> None:
     assert "no recovery to draw" in words(ax)
     low, high = ax.spines["left"].get_bounds()
     assert low <= 0.0 < 1.0 <= high
+
+
+def test_overlay_has_lanes_only_for_tasks_with_a_rank() -> None:
+    suspect = replace(
+        EXAMPLES["resolved"],
+        target=0.9,
+        minimal_rank=MinimalRank(None, None, None, 0.95, "baseline_suspect"),
+    )
+    ax = plot_results([suspect, EXAMPLES["resolved"]])
+    assert "no minimal rank: baseline suspect" in words(ax)
+    alone = plot_results([EXAMPLES["resolved"]])
+    share = [one.spines["left"].get_bounds()[0] - one.get_ylim()[0] for one in (ax, alone)]
+    assert share[0] == pytest.approx(share[1])
+    assert "minimal\nranks" in words(ax)
+    assert "minimal\nranks" not in words(plot_results([suspect]))
+
+
+def test_intervals_at_one_rank_lie_beside_each_other() -> None:
+    ax = plot_results([EXAMPLES["resolved"], EXAMPLES["resolved"]])
+    bars = [line for line in ax.lines if line.get_linewidth() == 0.9 and len(line.get_xdata()) == 2]  # type: ignore[arg-type]
+    at_six = [bar for bar in bars if bar.get_xdata()[0] == 6]  # type: ignore[index]
+    first, second = (bar.get_transform().transform((6, 1.0))[0] for bar in at_six)
+    assert 1.0 < second - first < 6.0
+
+
+@pytest.mark.parametrize("draw", [plot_curve, lambda result: plot_results([result])])
+def test_an_interval_that_leaves_the_axes_ends_in_a_caret(draw: Callable[[Result], Axes]) -> None:
+    result = EXAMPLES["resolved"]
+    first, *rest = result.points
+    wide = replace(first, low=-9.0, recovery=replace(first.recovery, low=-9.0))
+    carets = [line for line in draw(replace(result, points=(wide, *rest))).lines if cut(line)]
+    assert [list(line.get_xdata()) for line in carets] == [[first.rank]]  # type: ignore[arg-type]
+    assert carets[0].get_marker() == CARETDOWN
+    assert not any(cut(line) for line in draw(result).lines)
+
+
+def cut(line: Line2D) -> bool:
+    return line.get_marker() in (CARETDOWN, CARETUP)
+
+
+def test_the_band_of_full_training_ends_with_the_axis() -> None:
+    result = EXAMPLES["resolved"]
+    wide = replace(result, baseline=replace(result.baseline, low=-9.0, high=9.0))
+    ax = plot_curve(wide)
+    band = next(p for p in ax.patches if isinstance(p, Rectangle) and p.get_height() > 10)
+    box = band.get_tightbbox()
+    assert box is not None
+    low = ax.transData.transform((1, ax.spines["left"].get_bounds()[0]))[1]
+    assert box.y0 == pytest.approx(low, abs=1.0)
 
 
 def test_overlay_of_nothing_is_refused() -> None:

@@ -78,7 +78,9 @@ def test_flags_star_their_rank_and_are_explained() -> None:
     )
     assert [row[0] for row in rows(result) if "*" in row[0]] == ["1*", "full*"]
     text = " ".join(printed(result).split())
-    assert "Note: Fewer than 3 repeats, or scaffold seeds that they share: the intervals" in text
+    assert "Note: There are fewer than 3 repeats, or fewer than 3 scaffold seeds for" in text
+    assert "575,050 * something about this training is noted below" in text
+    assert "* something" not in printed(make())
     assert "Note: Full training was still improving at its end" in text
     assert "a better one may lie beyond it (rank 1)." in text
 

@@ -56,6 +56,26 @@ def test_a_setting_that_differs_is_named_with_its_values(
     assert found == {f"{section}.{key}": words}
 
 
+def of_family(name: str, family: str, **settings: Any) -> Result:
+    configuration = TaskConfig().model_dump(mode="json")
+    shared = {key: configuration["backbone"][key] for key in ("weights", "dropout", "seed")}
+    configuration["backbone"] = {**shared, "family": family, **settings}
+    return replace(make(name), provenance={"configuration": configuration})
+
+
+def test_settings_that_one_family_has_are_no_differences_beside_the_family() -> None:
+    transformer = of_family("t", "transformer", width=128, heads=4, dropout=0.2)
+    assert differing(configured("a"), configured("b"), transformer) == {
+        "backbone.family": "mlp in a, b; transformer in t",
+        "backbone.dropout": "0.1 in a, b; 0.2 in t",
+    }
+    # Within a family they still are.
+    other = configured("b", {"backbone": {"hidden": [64]}})
+    assert differing(configured("a"), other, transformer)["backbone.hidden"] == (
+        "512-256-128-64 in a; 64 in b"
+    )
+
+
 def test_networks_of_the_user_s_have_one_class() -> None:
     one, other = configured("a"), configured("b")
     named = [
