@@ -217,7 +217,7 @@ class TestEvaluation:
             whole = whole_of(cohort, x)
             monkeypatch.setattr(trainees, "_EVALUATION_VALUES", 7 * 2 * 12)
             pieces = whole_of(cohort, x)
-        assert sizes == [2, 1, 41, 7, 7, 7, 7, 7, 6]  # at first to see how much an example adds
+        assert sizes == [2, 4, 41, 7, 7, 7, 7, 7, 6]  # at first to see how much an example adds
         torch.testing.assert_close(whole, pieces)
 
 
