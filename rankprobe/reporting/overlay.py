@@ -192,7 +192,8 @@ def _set_axes(ax: Axes, drawn: Sequence[Result], ranks: Sequence[int], strip: fl
     set_rank_axis(ax, ranks)
     over = {"chance": "'s gain over chance", "head": "'s gain over the head alone"}
     words = {over.get(result.floor, "") for result in drawn}
-    ax.set_ylabel("recovery of full training" + (words.pop() if len(words) == 1 else ""))
+    words_of_axis = "recovery of full training" + (words.pop() if len(words) == 1 else "")
+    ax.set_ylabel(words_of_axis, y=(1 + strip) / 2)  # beside the data, above the lanes' name
 
 
 def _style(index: int) -> Line2D:

@@ -20,7 +20,7 @@ from rankprobe.lowrank.randomness import integer_seed
 from rankprobe.records import Member
 from rankprobe.training.build import build_cohort
 from rankprobe.training.data import TrainingData
-from rankprobe.training.loop import Batches, rate_factor
+from rankprobe.training.loop import Batches
 from rankprobe.training.objectives import loss_gradient
 from rankprobe.training.protocol import TrainingProtocol
 from rankprobe.training.scaffolds import ScaffoldUse, Turns
@@ -116,16 +116,8 @@ def train_gated(
         total = members[0].epochs * batches.per_epoch
         for step in range(total):
             x, y = batches.at(step)
-            factor = rate_factor(
-                step,
-                total,
-                protocol.schedule,
-                per_epoch=batches.per_epoch,
-                decay=protocol.decay,
-                warmup=protocol.warmup,
-            )
             if _step(cohort, parts, x, y, batches.mask_seed(step)):
-                cohort.update(factor)
+                cohort.update(batches.rate_factor(step, total))
         validation, test = (_answers(cohort, data, split, gates) for split in _SPLITS)
     return tuple(
         _run(member, cohort.trainable[index], validation[index], test[index], data, gates)

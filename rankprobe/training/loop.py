@@ -53,16 +53,7 @@ def fit(
         outputs = cohort.outputs(x, batches.mask_seed(step), apart=batches.apart)
         gradient = loss_gradient(outputs, y, data.class_weights, gaps=data.gaps)
         outputs.backward(gradient)  # type: ignore[no-untyped-call]
-        cohort.update(
-            rate_factor(
-                step,
-                total,
-                protocol.schedule,
-                per_epoch=batches.per_epoch,
-                decay=protocol.decay,
-                warmup=protocol.warmup,
-            )
-        )
+        cohort.update(batches.rate_factor(step, total))
         if step + 1 in checkpoints:
             scores = evaluated(cohort, data, score, "validation")
             history.append(((step + 1) / batches.per_epoch, scores))
@@ -87,7 +78,7 @@ class Batches:
 
     Args:
         data: The task.
-        protocol: Seed and size of a batch.
+        protocol: Seed and size of a batch, and the schedule.
         repeats: Repeats, one a member.
 
     Attributes:
@@ -98,7 +89,8 @@ class Batches:
     def __init__(
         self, data: TrainingData, protocol: TrainingProtocol, repeats: Sequence[int]
     ) -> None:
-        self.data, self.seed, self.size = data, protocol.seed, protocol.batch_size
+        self.data, self.protocol = data, protocol
+        self.seed, self.size = protocol.seed, protocol.batch_size
         self.repeats = sorted(set(repeats))
         self.apart = len(self.repeats) > 1
         self.per_epoch = batches_per_epoch(len(data.train_x), self.size)
@@ -136,6 +128,18 @@ class Batches:
                 augmented(batch, self.data.augment, seed)
                 for batch, seed in zip(x, seeds, strict=True)
             ]
+        )
+
+    def rate_factor(self, step: int, total: int) -> float:
+        """Learning rate at a step of so many, as a share of the peak rate: `rate_factor`."""
+        protocol = self.protocol
+        return rate_factor(
+            step,
+            total,
+            protocol.schedule,
+            per_epoch=self.per_epoch,
+            decay=protocol.decay,
+            warmup=protocol.warmup,
         )
 
     def mask_seed(self, step: int) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 import rankprobe
+from rankprobe.artifact.packing import pack
 
 _FAST: dict[str, Any] = {
     "training": {"epochs": 2, "learning_rate": 0.02, "batch_size": 32},
@@ -142,3 +143,8 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "taking turns": taking_turns,
     "removed": removed,
 }
+
+
+def packed(name: str, folder: Path, **options: object) -> Path:
+    """The file of a run packed at rank 2."""
+    return pack(run(name), rank=2, out=folder / "model.safetensors", **options).path  # type: ignore[arg-type]

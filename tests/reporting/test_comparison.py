@@ -21,8 +21,8 @@ from rankprobe.reporting.comparison import (
 from rankprobe.reporting.comparison_words import comparison_notes, order_lines
 from rankprobe.reporting.style import VERMILLION
 from rankprobe.statistics.compare import compare_results
+from tests.reporting.drawn import assert_readable, words
 from tests.reporting.examples import HOSTILE, examples, make
-from tests.reporting.test_plots import assert_readable, words
 from tests.statistics.resamples import interval_only, resampled, withheld
 
 EXAMPLES = examples()

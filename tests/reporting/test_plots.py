@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import matplotlib as mpl
 import numpy as np
@@ -15,13 +13,10 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.markers import CARETDOWN, CARETUP
+from matplotlib.markers import CARETDOWN
 from matplotlib.patches import Rectangle
-from matplotlib.text import Text
-from matplotlib.transforms import Bbox
 
-from rankprobe.errors import ArtifactError, ConfigError
+from rankprobe.errors import ConfigError
 from rankprobe.records import Curve, MinimalRank, Result
 from rankprobe.reporting.placing import data_limits, score_limits, spread
 from rankprobe.reporting.plots import (
@@ -36,6 +31,7 @@ from rankprobe.reporting.style import VERMILLION, printable
 from rankprobe.reporting.verdicts import figure_words
 from rankprobe.reporting.wording import score_text, target_score, target_share
 from rankprobe.result_file import result_from_json
+from tests.reporting.drawn import assert_readable, cut, drawn_texts, words
 from tests.reporting.examples import HOSTILE, examples, make, make_rates
 
 EXAMPLES = examples()
@@ -47,43 +43,6 @@ def curve(name: str) -> Axes:
     return plot_curve(EXAMPLES[name])
 
 
-@cache
-def drawn_texts(ax: Axes) -> list[Text]:
-    """Every text that is really drawn: not the ticks outside the limits."""
-    texts: dict[Text, None] = {}  # a layout engine draws twice
-    draw = Text.draw
-
-    def recorded(self: Text, renderer: Any) -> None:
-        if self.get_visible() and self.get_text().strip():
-            texts[self] = None
-        draw(self, renderer)
-
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    with mock.patch.object(Text, "draw", recorded):
-        figure.canvas.draw()
-    return list(texts)
-
-
-def words(ax: Axes) -> str:
-    return "\n".join(text.get_text() for text in drawn_texts(ax))
-
-
-def assert_readable(ax: Axes) -> None:
-    """All text inside the figure, and no two texts over each other."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    texts = drawn_texts(ax)
-    # The box of a bold or framed text is its letters; half a pixel is rounding.
-    boxes = [Bbox.padded(text.get_window_extent(), -0.5) for text in texts]
-    for text, box in zip(texts, boxes, strict=True):
-        inside = figure.bbox.padded(1.0)
-        assert inside.contains(box.x0, box.y0), text
-        assert inside.contains(box.x1, box.y1), text
-    for (a, one), (b, other) in itertools.combinations(zip(texts, boxes, strict=True), 2):
-        assert not one.overlaps(other), (a.get_text(), b.get_text())
-
-
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_curve_is_readable(name: str) -> None:
     assert_readable(curve(name))
@@ -92,11 +51,6 @@ def test_curve_is_readable(name: str) -> None:
 @pytest.mark.parametrize("name", ["resolved", "hostile", "mse", "rank_one", "foreign"])
 def test_rates_are_readable(name: str) -> None:
     assert_readable(plot_rates(EXAMPLES[name]))
-
-
-@pytest.mark.parametrize("count", [1, 2, 5, len(EXAMPLES)])
-def test_overlay_is_readable(count: int) -> None:
-    assert_readable(plot_results(list(EXAMPLES.values())[:count]))
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -320,73 +274,6 @@ def test_a_fixed_rate_says_so() -> None:
     assert "the learning rate was fixed, not tuned" in words(ax)
 
 
-def test_overlay_names_tasks_answers_and_target() -> None:
-    shown = words(plot_results([EXAMPLES["resolved"], EXAMPLES["no_signal"], EXAMPLES["largest"]]))
-    assert "letters\nminimal rank: 6 (5 to 7)" in shown
-    assert "shuffled labels\nno minimal rank: no signal" in shown
-    assert "hard to recover\nminimal rank: above 64" in shown
-    assert "target: 95 %" in shown
-
-
-def test_overlay_of_several_targets_draws_none() -> None:
-    other = replace(EXAMPLES["r2"], target=0.9)
-    shown = words(plot_results([EXAMPLES["resolved"], other]))
-    assert "target:" not in shown
-    assert "minimal rank at 90 %: 4 (3 to 4)" in shown
-
-
-def test_overlay_tells_runs_of_one_name_apart() -> None:
-    runs = [replace(EXAMPLES["rank_one"], folder=Path(f"runs/{name}")) for name in ("one", "two")]
-    shown = words(plot_results(runs))
-    assert "breast cancer (one)" in shown
-    assert "breast cancer (two)" in shown
-
-
-def test_overlay_leaves_out_the_line_of_a_task_without_signal() -> None:
-    with_signal = plot_results([EXAMPLES["resolved"]])
-    both = plot_results([EXAMPLES["resolved"], EXAMPLES["no_signal"]])
-    assert len(both.lines) == len(with_signal.lines)
-    bounds = [ax.spines["left"].get_bounds() for ax in (both, with_signal)]
-    assert bounds[0] == bounds[1]
-
-
-def test_overlay_leaves_no_room_for_ranks_that_it_does_not_draw() -> None:
-    far = make("shuffled", ranks=(1, 2, 512), minimal=EXAMPLES["no_signal"].minimal_rank)
-    both = plot_results([EXAMPLES["resolved"], far])
-    assert both.get_xlim() == plot_results([EXAMPLES["resolved"]]).get_xlim()
-
-
-def test_overlay_of_only_tasks_without_signal_is_still_readable() -> None:
-    ax = plot_results([EXAMPLES["no_signal"]])
-    assert_readable(ax)
-    assert "no recovery to draw" in words(ax)
-    low, high = ax.spines["left"].get_bounds()
-    assert low <= 0.0 < 1.0 <= high
-
-
-def test_overlay_has_lanes_only_for_tasks_with_a_rank() -> None:
-    suspect = replace(
-        EXAMPLES["resolved"],
-        target=0.9,
-        minimal_rank=MinimalRank(None, None, None, 0.95, "baseline_suspect"),
-    )
-    ax = plot_results([suspect, EXAMPLES["resolved"]])
-    assert "no minimal rank: baseline suspect" in words(ax)
-    alone = plot_results([EXAMPLES["resolved"]])
-    share = [one.spines["left"].get_bounds()[0] - one.get_ylim()[0] for one in (ax, alone)]
-    assert share[0] == pytest.approx(share[1])
-    assert "minimal\nranks" in words(ax)
-    assert "minimal\nranks" not in words(plot_results([suspect]))
-
-
-def test_intervals_at_one_rank_lie_beside_each_other() -> None:
-    ax = plot_results([EXAMPLES["resolved"], EXAMPLES["resolved"]])
-    bars = [line for line in ax.lines if line.get_linewidth() == 0.9 and len(line.get_xdata()) == 2]  # type: ignore[arg-type]
-    at_six = [bar for bar in bars if bar.get_xdata()[0] == 6]  # type: ignore[index]
-    first, second = (bar.get_transform().transform((6, 1.0))[0] for bar in at_six)
-    assert 1.0 < second - first < 6.0
-
-
 @pytest.mark.parametrize("draw", [plot_curve, lambda result: plot_results([result])])
 def test_an_interval_that_leaves_the_axes_ends_in_a_caret(draw: Callable[[Result], Axes]) -> None:
     result = EXAMPLES["resolved"]
@@ -398,10 +285,6 @@ def test_an_interval_that_leaves_the_axes_ends_in_a_caret(draw: Callable[[Result
     assert not any(cut(line) for line in draw(result).lines)
 
 
-def cut(line: Line2D) -> bool:
-    return line.get_marker() in (CARETDOWN, CARETUP)
-
-
 def test_the_band_of_full_training_ends_with_the_axis() -> None:
     result = EXAMPLES["resolved"]
     wide = replace(result, baseline=replace(result.baseline, low=-9.0, high=9.0))
@@ -411,11 +294,6 @@ def test_the_band_of_full_training_ends_with_the_axis() -> None:
     assert box is not None
     low = ax.transData.transform((1, ax.spines["left"].get_bounds()[0]))[1]
     assert box.y0 == pytest.approx(low, abs=1.0)
-
-
-def test_overlay_of_nothing_is_refused() -> None:
-    with pytest.raises(ArtifactError, match="there are no results to draw"):
-        plot_results([])
 
 
 def test_styles_differ_in_more_than_colour() -> None:
